@@ -1,0 +1,1 @@
+"""The ground floor: frozen data, no framework, no input or output."""

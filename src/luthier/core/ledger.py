@@ -1,0 +1,193 @@
+"""The study as it follows from its events: the one place that says what an event changes.
+
+Stores keep a ledger beside what they write, so that a view costs nothing to have.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import final
+
+import numpy as np
+
+from luthier.core.action import Action, Start
+from luthier.core.curve import Curve, Series
+from luthier.core.domain import Value
+from luthier.core.event import (
+    Asked,
+    Closed,
+    Dropped,
+    Ended,
+    Event,
+    Heard,
+    Obeyed,
+    Proposed,
+    Queued,
+    Refused,
+    Reported,
+    RolledBack,
+    Saved,
+    Started,
+    Ticked,
+)
+from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Trial
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One action in the diary, and what came of it."""
+
+    number: int
+    action: Action
+    time_s: float
+    run_id: str  # for a start or a fork: the run it made
+    state: str = "asked"  # asked, obeyed, refused
+    step: float | None = None
+    read_back: Mapping[str, Value] = field(default_factory=dict)
+    why: str = ""
+
+
+@final
+class Ledger:
+    """Runs, trials, checkpoints and diary of one study, kept up to date event by event."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.trials: dict[int, Trial] = {}
+        self.runs: dict[str, Run] = {}
+        self.diary: dict[int, Entry] = {}
+        self.elapsed_s = 0.0
+        self.closed = ""
+        self._losses: dict[str, Series] = {}
+        self._grown: set[str] = set()  # runs whose frozen curve is older than their series
+
+    def apply(self, events: Iterable[Event]) -> set[str]:
+        """Take in what happened; returns the ids of the runs that changed."""
+        changed = {run_id for event in events if (run_id := self._apply(event))}
+        for run_id in self._grown:
+            self.runs[run_id] = replace(self.runs[run_id], curve=self._losses[run_id].freeze())
+        self._grown.clear()
+        return changed
+
+    def restore(self, run: Run) -> None:
+        """Put a run that was read from a store in its place."""
+        self.runs[run.id] = run
+
+    def view(self, n_free: int = 0, n_new: int = 0) -> StudyView:
+        """The picture as it stands; later events do not change it."""
+        return StudyView(
+            self.study, dict(self.trials), dict(self.runs), n_free, n_new, self.elapsed_s
+        )
+
+    def _apply(self, event: Event) -> str | None:
+        match event:
+            case Reported(run_id=run_id):
+                self._report(event)
+                return run_id
+            case Heard(run_id=run_id, n_bytes=n_bytes):
+                self._update(run_id, heard=n_bytes)
+                return run_id
+            case Proposed(run=run, trial=trial):
+                self.trials[trial.number] = trial
+                parent = run.parent
+                if parent and parent.run_id in self.runs:
+                    inherited = self.runs[parent.run_id].curve.until(parent.step)
+                    run = replace(run, curve=inherited, step=parent.step)
+                self.runs[run.id] = run
+                return run.id
+            case Queued(run_id=run_id, to_step=to_step):
+                state = self.runs[run_id].state
+                state = RunState.PENDING if state is RunState.PAUSED else state
+                self._update(run_id, to_step=to_step, state=state)
+                return run_id
+            case Started(run_id=run_id, step=step, pausable=pausable):
+                self._update(run_id, state=RunState.RUNNING, step=step, pausable=pausable)
+                return run_id
+            case Saved(run_id=run_id, checkpoint=checkpoint):
+                others = (c for c in self.runs[run_id].checkpoints if c.step != checkpoint.step)
+                self._update(run_id, checkpoints=_by_step([*others, checkpoint]))
+                return run_id
+            case Dropped(run_id=run_id, step=step):
+                rest = [c for c in self.runs[run_id].checkpoints if c.step != step]
+                self._update(run_id, checkpoints=_by_step(rest))
+                return run_id
+            case RolledBack(run_id=run_id, step=step):
+                self._series(run_id).truncate(step)
+                self._grown.add(run_id)
+                self._update(run_id, step=step)
+                return run_id
+            case Ended(run_id=run_id):
+                self._end(event)
+                return run_id
+            case Obeyed(run_id=run_id, number=number, step=step, read_back=read_back):
+                entry = self.diary[number]
+                self.diary[number] = replace(entry, state="obeyed", step=step, read_back=read_back)
+                self._update(run_id, params={**self.runs[run_id].params, **event.params})
+                return run_id
+            case _:
+                self._apply_to_study(event)
+                return None
+
+    def _apply_to_study(self, event: Event) -> None:
+        match event:
+            case Asked(number=number, action=action, time_s=time_s):
+                run_id = "" if isinstance(action, Start) else action.run_id
+                self.diary[number] = Entry(number, action, time_s, run_id)
+            case Refused(number=number, why=why):
+                self.diary[number] = replace(self.diary[number], state="refused", why=why)
+            case Ticked(elapsed_s=elapsed_s):
+                self.elapsed_s = elapsed_s
+            case Closed(reason=reason):
+                self.closed = reason
+            case _:
+                raise AssertionError(f"an event that the ledger does not know: {event!r}")
+
+    def _report(self, event: Reported) -> None:
+        rows = event.rows
+        if self.study.metric in event.metrics:
+            values = rows[:, 2 + event.metrics.index(self.study.metric)]
+            losses = values if self.study.goal == "minimize" else -values
+            self._series(event.run_id).extend(rows[:, 0], losses)
+            self._grown.add(event.run_id)
+        self._update(event.run_id, step=float(rows[-1, 0]), train_s=float(rows[-1, 1]))
+
+    def _end(self, event: Ended) -> None:
+        run = self.runs[event.run_id]
+        self._update(
+            event.run_id,
+            state=event.state,
+            step=run.step if event.step is None else event.step,
+            train_s=run.train_s if event.train_s is None else event.train_s,
+            reason=event.reason,
+            error=event.error,
+        )
+
+    def _series(self, run_id: str) -> Series:
+        if run_id not in self._losses:
+            self._losses[run_id] = Series(self.runs[run_id].curve)
+        return self._losses[run_id]
+
+    def _update(self, run_id: str, **fields: object) -> None:
+        self.runs[run_id] = replace(self.runs[run_id], **fields)  # type: ignore[arg-type]
+
+
+def _by_step(checkpoints: Iterable[Checkpoint]) -> tuple[Checkpoint, ...]:
+    return tuple(sorted(checkpoints, key=lambda c: c.step))
+
+
+def merge_metrics(
+    batches: Iterable[tuple[float | None, tuple[str, ...], np.ndarray]],
+) -> dict[str, Curve]:
+    """Curves of all metrics from batches of rows in the order they were reported.
+
+    A batch is (step, names, rows): `step` is set where the run was rolled back to it before the
+    batch, and rows has shape (n, 2 + m) as in `Reported`.
+    """
+    series: dict[str, Series] = {}
+    for back_to, names, rows in batches:
+        if back_to is not None:
+            for one in series.values():
+                one.truncate(back_to)
+        for column, name in enumerate(names):
+            series.setdefault(name, Series()).extend(rows[:, 0], rows[:, 2 + column])
+    return {name: one.freeze() for name, one in series.items()}

@@ -1,0 +1,96 @@
+"""The tables, as migrations: each takes the file one version up, in one transaction.
+
+`PRAGMA user_version` counts the migrations that ran. Add at the end; never change one that was
+released.
+"""
+
+import sqlite3
+
+from luthier.core.errors import StoreError
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE study (
+        key INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        created_s REAL NOT NULL,
+        question TEXT NOT NULL,  -- JSON: space, metric, goal, steps, seed, budget
+        recipe TEXT NOT NULL,    -- JSON: what `luthier resume` needs to go on
+        elapsed_s REAL NOT NULL DEFAULT 0,
+        closed TEXT NOT NULL DEFAULT ''
+    );
+    CREATE TABLE trial (
+        study INTEGER NOT NULL REFERENCES study,
+        number INTEGER NOT NULL,
+        params TEXT NOT NULL,
+        PRIMARY KEY (study, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE run (
+        key INTEGER PRIMARY KEY,  -- in the order they were proposed
+        study INTEGER NOT NULL REFERENCES study,
+        id TEXT NOT NULL,
+        trial INTEGER NOT NULL,
+        params TEXT NOT NULL,
+        to_step REAL NOT NULL,
+        parent TEXT,              -- JSON: the checkpoint it came from
+        state TEXT NOT NULL,
+        step REAL NOT NULL,
+        train_s REAL NOT NULL,
+        pausable INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        error TEXT NOT NULL,
+        heard INTEGER NOT NULL,
+        UNIQUE (study, id)
+    );
+    -- Some reports in a row: `rows` is a float64 matrix (n, 2 + m) of step, train_s and m values.
+    -- A blob keeps NaN, which a REAL column would turn into NULL. `back_to` marks a rollback that
+    -- came before the rows.
+    CREATE TABLE chunk (
+        key INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run,
+        back_to REAL,
+        metrics TEXT NOT NULL,
+        rows BLOB NOT NULL
+    );
+    CREATE INDEX chunk_run ON chunk (run);
+    CREATE TABLE checkpoint (
+        run INTEGER NOT NULL REFERENCES run,
+        step REAL NOT NULL,
+        file TEXT NOT NULL,
+        n_bytes INTEGER NOT NULL,
+        crc32 INTEGER NOT NULL,
+        loss REAL,
+        PRIMARY KEY (run, step)
+    ) WITHOUT ROWID;
+    CREATE TABLE action (
+        study INTEGER NOT NULL REFERENCES study,
+        number INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        run TEXT NOT NULL,
+        fields TEXT NOT NULL,  -- JSON
+        asked_s REAL NOT NULL,
+        state TEXT NOT NULL,
+        step REAL,
+        read_back TEXT NOT NULL,
+        why TEXT NOT NULL,
+        PRIMARY KEY (study, number)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> None:
+    """Bring an open file to the newest version; without `upgrade`, only check that it is."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the store has schema {version}, this Luthier knows up to {len(MIGRATIONS)}; "
+            "it was written by a newer Luthier: upgrade this one."
+        )
+    if version < len(MIGRATIONS) and not upgrade:
+        raise StoreError(
+            f"the store has schema {version}, expected {len(MIGRATIONS)}; "
+            "open it once for writing (luthier resume) to bring it up to date."
+        )
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT")

@@ -1,0 +1,422 @@
+"""The default store: one SQLite file in WAL mode, written by the tuner, read by anyone.
+
+Reports go in as packed chunks, a row per run and batch, which is what keeps 100,000 points a
+second cheap; a run's chunks are joined when it ends. Batches of nothing but reports commit without
+fsync (they lie in the wire files too); all others with it.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from luthier.core.action import KINDS, Action, Author, kind_of
+from luthier.core.budget import Budget
+from luthier.core.curve import Curve
+from luthier.core.domain import as_tuple
+from luthier.core.errors import StoreError, StudyError
+from luthier.core.event import (
+    Asked,
+    Closed,
+    Dropped,
+    Ended,
+    Event,
+    Heard,
+    Obeyed,
+    Proposed,
+    Refused,
+    Reported,
+    RolledBack,
+    Saved,
+    Ticked,
+)
+from luthier.core.ledger import Entry, Ledger, merge_metrics
+from luthier.core.paths import StudyPaths
+from luthier.core.space import space_from_json, space_to_json
+from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Trial
+from luthier.stores.schema import migrate
+
+_JOIN_FROM = 2  # chunks a run may have before they are joined at its end
+
+
+@final
+class SqliteStore:
+    """One study in a file; `create` and `open` make it."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, key: int, ledger: Ledger) -> None:
+        self.path = path
+        self._db = connection
+        self._key = key
+        self._ledger = ledger
+        self._run_keys: dict[str, int] = {}
+
+    @classmethod
+    def create(cls, path: Path, study: Study, recipe: Mapping[str, Any]) -> "SqliteStore":
+        """A new study; StudyError when the file has one of that name."""
+        connection = _connect(path, read_only=False)
+        question = json.dumps(_question(study))
+        try:
+            cursor = connection.execute(
+                "INSERT INTO study (name, created_s, question, recipe) VALUES (?, ?, ?, ?)",
+                (study.name, time.time(), question, json.dumps(recipe)),
+            )
+        except sqlite3.IntegrityError:
+            connection.close()
+            raise StudyError(
+                f"{path} has a study named {study.name!r} already; "
+                f"go on with it (luthier resume {study.name}) or choose another name."
+            ) from None
+        return cls(path, connection, int(cursor.lastrowid or 0), Ledger(study))
+
+    @classmethod
+    def open(cls, path: Path, name: str | None = None, *, read_only: bool = True) -> "SqliteStore":
+        """A study of the file, the newest when no name is given."""
+        connection = _connect(path, read_only=read_only)
+        row = connection.execute(
+            "SELECT key, name, question, elapsed_s, closed FROM study "
+            "WHERE name = ? OR ? IS NULL ORDER BY key DESC LIMIT 1",
+            (name, name),
+        ).fetchone()
+        if row is None:
+            known = [r[0] for r in connection.execute("SELECT name FROM study ORDER BY key")]
+            connection.close()
+            raise StudyError(f"no study {name or ''!r} in {path}; it has {known or 'none'}.")
+        key, name, question, elapsed_s, closed = row
+        ledger = Ledger(_study(name, json.loads(question)))
+        ledger.elapsed_s, ledger.closed = elapsed_s, closed
+        store = cls(path, connection, key, ledger)
+        with store._reading():
+            store._load()
+        return store
+
+    @property
+    def study(self) -> Study:
+        """The question."""
+        return self._ledger.study
+
+    @property
+    def paths(self) -> StudyPaths:
+        """Files of the study."""
+        return StudyPaths.beside(self.path, self.study.name)
+
+    @property
+    def closed(self) -> str:
+        """Why the study ended."""
+        return self._ledger.closed
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What was given when the study was created: target, policy, executor."""
+        query = "SELECT recipe FROM study WHERE key = ?"
+        found: dict[str, Any] = json.loads(self._db.execute(query, (self._key,)).fetchone()[0])
+        return found
+
+    def set_budget(self, budget: Budget) -> None:
+        """Give the study another budget, to go on with."""
+        self._ledger.study = replace(self.study, budget=budget)
+        with self._writing(durable=True):
+            self._db.execute(
+                "UPDATE study SET question = ? WHERE key = ?",
+                (json.dumps(_question(self.study)), self._key),
+            )
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Keep the events in one transaction."""
+        if not events:
+            return
+        durable = not all(isinstance(event, Reported | Heard | Ticked) for event in events)
+        changed = self._ledger.apply(events)
+        with self._writing(durable=durable):
+            self._write_runs(changed)
+            for event in events:
+                self._write(event)
+
+    def view(self, n_free: int = 0, n_new: int = 0) -> StudyView:
+        """The study as it stands."""
+        return self._ledger.view(n_free, n_new)
+
+    def metrics(self, run_id: str) -> Mapping[str, Curve]:
+        """All metrics of a run."""
+        with self._reading():
+            return merge_metrics(self._batches(run_id))
+
+    def diary(self) -> Sequence[Entry]:
+        """All actions."""
+        return list(self._ledger.diary.values())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    @contextmanager
+    def _writing(self, *, durable: bool) -> Iterator[None]:
+        # synchronous can only change between transactions
+        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreError(
+                f"writing to {self.path} failed: {error}; free the disk or the lock, then "
+                f"luthier resume {self.study.name}: the runs' own files hold what is missing."
+            ) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """One snapshot for several queries."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
+    def _write_runs(self, run_ids: Iterable[str]) -> None:
+        rows = []
+        for run_id in run_ids:
+            run = self._ledger.runs[run_id]
+            parent = json.dumps(asdict(run.parent)) if run.parent else None
+            rows.append(
+                (self._key, run.id, run.trial, json.dumps(dict(run.params)), run.to_step, parent,
+                 run.state.value, run.step, run.train_s, run.pausable, run.reason, run.error,
+                 run.heard)
+            )  # fmt: skip
+        self._db.executemany(
+            "INSERT INTO run (study, id, trial, params, to_step, parent, state, step, train_s, "
+            "pausable, reason, error, heard) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (study, id) DO UPDATE SET params = excluded.params, "
+            "to_step = excluded.to_step, state = excluded.state, step = excluded.step, "
+            "train_s = excluded.train_s, pausable = excluded.pausable, reason = excluded.reason, "
+            "error = excluded.error, heard = excluded.heard",
+            rows,
+        )
+
+    def _write(self, event: Event) -> None:
+        execute = self._db.execute
+        match event:
+            case Reported(run_id=run_id, metrics=names, rows=rows):
+                execute(
+                    "INSERT INTO chunk (run, metrics, rows) VALUES (?, ?, ?)",
+                    (self._run_key(run_id), json.dumps(names), _pack(rows)),
+                )
+            case RolledBack(run_id=run_id, step=step):
+                execute(
+                    "INSERT INTO chunk (run, back_to, metrics, rows) VALUES (?, ?, '[]', x'')",
+                    (self._run_key(run_id), step),
+                )
+            case Proposed(trial=trial):
+                execute(
+                    "INSERT OR IGNORE INTO trial VALUES (?, ?, ?)",
+                    (self._key, trial.number, json.dumps(dict(trial.params))),
+                )
+            case Saved(run_id=run_id, checkpoint=c):
+                execute(
+                    "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?)",
+                    (self._run_key(run_id), c.step, c.file, c.n_bytes, c.crc32, c.loss),
+                )
+            case Dropped(run_id=run_id, step=step):
+                execute(
+                    "DELETE FROM checkpoint WHERE run = ? AND step = ?",
+                    (self._run_key(run_id), step),
+                )
+            case Asked(number=number) | Obeyed(number=number) | Refused(number=number):
+                self._write_entry(self._ledger.diary[number])
+            case Ticked(elapsed_s=elapsed_s):
+                execute("UPDATE study SET elapsed_s = ? WHERE key = ?", (elapsed_s, self._key))
+            case Closed(reason=reason):
+                execute("UPDATE study SET closed = ? WHERE key = ?", (reason, self._key))
+            case Ended(run_id=run_id, state=state) if state.ended:
+                self._join_chunks(run_id)
+            case _:
+                pass
+
+    def _write_entry(self, entry: Entry) -> None:
+        shown = {f.name: getattr(entry.action, f.name) for f in fields(entry.action)}
+        self._db.execute(
+            "INSERT OR REPLACE INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._key, entry.number, kind_of(entry.action), entry.run_id, json.dumps(shown),
+             entry.time_s, entry.state, entry.step, json.dumps(dict(entry.read_back)), entry.why),
+        )  # fmt: skip
+
+    def _run_key(self, run_id: str) -> int:
+        if run_id not in self._run_keys:
+            query = "SELECT key FROM run WHERE study = ? AND id = ?"
+            row = self._db.execute(query, (self._key, run_id)).fetchone()
+            if row is None:
+                raise StudyError(f"no run {run_id!r} in study {self.study.name!r}.")
+            self._run_keys[run_id] = row[0]
+        return self._run_keys[run_id]
+
+    def _join_chunks(self, run_id: str) -> None:
+        key = self._run_key(run_id)
+        chunks = self._db.execute(
+            "SELECT back_to, metrics, rows FROM chunk WHERE run = ? ORDER BY key", (key,)
+        ).fetchall()
+        if len(chunks) < _JOIN_FROM:
+            return
+        joined: list[tuple[float | None, str, list[bytes]]] = []
+        for back_to, names, rows in chunks:
+            if joined and back_to is None and joined[-1][1] == names:
+                joined[-1][2].append(rows)
+            else:
+                joined.append((back_to, names, [rows]))
+        self._db.execute("DELETE FROM chunk WHERE run = ?", (key,))
+        self._db.executemany(
+            "INSERT INTO chunk (run, back_to, metrics, rows) VALUES (?, ?, ?, ?)",
+            [(key, back_to, names, b"".join(parts)) for back_to, names, parts in joined],
+        )
+
+    def _batches(self, run_id: str) -> list[tuple[float | None, tuple[str, ...], np.ndarray]]:
+        chunks = self._db.execute(
+            "SELECT back_to, metrics, rows FROM chunk WHERE run = ? ORDER BY key",
+            (self._run_key(run_id),),
+        )
+        own = [(back_to, *_unpack(names, rows)) for back_to, names, rows in chunks]
+        parent = self._ledger.runs[run_id].parent
+        if parent is None:
+            return own
+        cut = (parent.step, (), np.empty((0, 2)))
+        return [*self._batches(parent.run_id), cut, *own]
+
+    def _load(self) -> None:
+        ledger, db = self._ledger, self._db
+        of_study = (self._key,)
+        for number, params in db.execute(
+            "SELECT number, params FROM trial WHERE study = ? ORDER BY number", of_study
+        ):
+            ledger.trials[number] = Trial(number, _params(params))
+        losses = self._load_losses()
+        checkpoints: dict[int, list[tuple[Any, ...]]] = {}
+        for run_key, *row in db.execute(
+            "SELECT checkpoint.* FROM checkpoint JOIN run ON run.key = run "
+            "WHERE study = ? ORDER BY step",
+            of_study,
+        ):
+            checkpoints.setdefault(run_key, []).append(tuple(row))
+        for row in db.execute(
+            "SELECT key, id, trial, params, to_step, parent, state, step, train_s, pausable, "
+            "reason, error, heard FROM run WHERE study = ? ORDER BY key",
+            of_study,
+        ):
+            key, run_id, trial, params, to_step, parent, state, *rest = row
+            step, train_s, pausable, reason, error, heard = rest
+            self._run_keys[run_id] = key
+            came_from = Checkpoint(**json.loads(parent)) if parent else None
+            before = []
+            if came_from and came_from.run_id in ledger.runs:
+                inherited = ledger.runs[came_from.run_id].curve.until(came_from.step)
+                rows = np.column_stack([inherited.steps, inherited.steps, inherited.values])
+                before = [(None, ("loss",), rows)]
+            batches = [*before, *losses.get(key, [])]
+            curve = merge_metrics(batches).get("loss", Curve()) if batches else Curve()
+            saved = tuple(Checkpoint(run_id, *c) for c in checkpoints.get(key, ()))
+            ledger.restore(
+                Run(run_id, trial, _params(params), to_step, came_from, RunState(state), step,
+                    train_s, bool(pausable), reason, error, curve, saved, heard)
+            )  # fmt: skip
+        for row in db.execute(
+            "SELECT number, kind, run, fields, asked_s, state, step, read_back, why FROM action "
+            "WHERE study = ? ORDER BY number",
+            of_study,
+        ):
+            number, kind, run_id, shown, asked_s, state, step, read_back, why = row
+            ledger.diary[number] = Entry(
+                number, _action(kind, json.loads(shown)), asked_s, run_id, state, step,
+                _params(read_back), why,
+            )  # fmt: skip
+
+    def _load_losses(self) -> dict[int, list[tuple[float | None, tuple[str, ...], np.ndarray]]]:
+        study = self.study
+        sign = study.loss(1.0)
+        found: dict[int, list[tuple[float | None, tuple[str, ...], np.ndarray]]] = {}
+        for run_key, back_to, names_json, blob in self._db.execute(
+            "SELECT run, back_to, metrics, rows FROM chunk JOIN run ON run.key = chunk.run "
+            "WHERE study = ? ORDER BY chunk.key",
+            (self._key,),
+        ):
+            names, rows = _unpack(names_json, blob)
+            if study.metric in names:
+                column = rows[:, 2 + names.index(study.metric)]
+                kept = np.column_stack([rows[:, 0], rows[:, 1], sign * column])
+                found.setdefault(run_key, []).append((back_to, ("loss",), kept))
+            elif back_to is not None:
+                found.setdefault(run_key, []).append((back_to, (), rows))
+        return found
+
+
+def list_studies(path: Path) -> list[dict[str, Any]]:
+    """Name, age, counts and best loss of every study, from the newest to the oldest."""
+    connection = _connect(path, read_only=True)
+    try:
+        rows = connection.execute(
+            "SELECT study.name, created_s, elapsed_s, closed, question, "
+            "(SELECT count(*) FROM trial WHERE study = study.key) FROM study ORDER BY key DESC"
+        ).fetchall()
+    finally:
+        connection.close()
+    columns = ("name", "created_s", "elapsed_s", "closed", "question", "n_trials")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    if read_only and not path.exists():
+        raise StoreError(
+            f"no store at {path}; give --store FILE, or make one with luthier tune SCRIPT."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = "ro" if read_only else "rwc"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
+        if not read_only:
+            connection.execute("PRAGMA journal_mode=WAL")
+        migrate(connection, upgrade=not read_only)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be opened as a store: {error}.") from error
+    return connection
+
+
+def _question(study: Study) -> dict[str, Any]:
+    return {
+        "space": space_to_json(study.space),
+        "metric": study.metric,
+        "goal": study.goal,
+        "max_steps": study.max_steps,
+        "seed": study.seed,
+        "budget": asdict(study.budget),
+    }
+
+
+def _study(name: str, question: dict[str, Any]) -> Study:
+    budget = Budget(**question.pop("budget"))
+    return Study(name, space_from_json(question.pop("space")), budget=budget, **question)
+
+
+def _action(kind: str, shown: dict[str, Any]) -> Action:
+    shown = {k: _values(v) if k == "params" else v for k, v in shown.items()}
+    return KINDS[kind](**{**shown, "author": Author(shown["author"])})
+
+
+def _params(text: str) -> dict[str, Any]:
+    return _values(json.loads(text))
+
+
+def _values(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: as_tuple(value) for name, value in params.items()}
+
+
+def _pack(rows: np.ndarray) -> bytes:
+    return np.ascontiguousarray(rows, dtype="<f8").tobytes()
+
+
+def _unpack(names_json: str, blob: bytes) -> tuple[tuple[str, ...], np.ndarray]:
+    names = tuple(json.loads(names_json))
+    return names, np.frombuffer(blob, dtype="<f8").reshape(-1, 2 + len(names))

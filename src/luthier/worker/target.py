@@ -1,0 +1,107 @@
+"""The user's training function, found by the text that names it.
+
+`train.py`, `train.py:train`, `package.module:train`, or `pickle:FILE` for a function that lives in
+no file (a notebook).
+"""
+
+import importlib
+import importlib.util
+import pickle
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+from luthier.core.errors import TargetError, TrainingError
+
+TrainFunction = Callable[[Any], object]
+_HERE = str(Path(__file__).resolve().parent.parent)
+
+
+def load_target(target: str) -> Any:  # noqa: ANN401  a tunable, or a plain function
+    """What `target` names; TargetError when it is not there, TrainingError when its code raises."""
+    if target.startswith("pickle:"):
+        with Path(target.removeprefix("pickle:")).open("rb") as file:
+            return pickle.load(file)
+    source, _, name = target.partition(":")
+    module = _load_module(source)
+    if name:
+        if not hasattr(module, name):
+            raise TargetError(f"{source} has no {name!r}; it has {_tunables(module) or 'none'}.")
+        return getattr(module, name)
+    found = _tunables(module)
+    if len(found) != 1:
+        raise TargetError(
+            f"{source} has {len(found)} functions under @luthier.tune {found or ''}; expected one. "
+            + (f"Say which: {source}:{found[0]}" if found else "Put @luthier.tune(…) above it.")
+        )
+    return getattr(module, found[0])
+
+
+def function_of(loaded: Any) -> TrainFunction:  # noqa: ANN401
+    """The plain function behind a tunable."""
+    function: TrainFunction = getattr(loaded, "function", loaded)
+    return function
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback without Luthier's own frames at its top."""
+    trace: TracebackType | None = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename.startswith((_HERE, "<frozen importlib")):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
+
+
+def _tunables(module: ModuleType) -> list[str]:
+    return [name for name, it in vars(module).items() if getattr(it, "is_luthier_tunable", False)]
+
+
+def _load_module(source: str) -> ModuleType:
+    path = Path(source)
+    is_file = source.endswith(".py") or path.is_file()
+    if is_file and not path.is_file():
+        raise TargetError(f"no file {source!r} in {Path.cwd()}; give the path of a Python script.")
+    try:
+        return _load_file(path.resolve()) if is_file else importlib.import_module(source)
+    except ModuleNotFoundError as error:
+        if not is_file and error.name and source.startswith(error.name):
+            raise TargetError(
+                f"{source!r} is neither a file nor a module; give a script such as train.py."
+            ) from error
+        raise TrainingError(f"importing {source} failed: {error}.", user_traceback(error)) from error
+    except TargetError:
+        raise
+    except Exception as error:
+        raise TrainingError(
+            f"importing {source} failed: {type(error).__name__}: {error}.", user_traceback(error)
+        ) from error
+
+
+def _load_file(path: Path) -> ModuleType:
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = _module_name(path)
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{path} is no Python script.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _module_name(path: Path) -> str:
+    """The name an import would give the script, unless that is another module's name."""
+    found = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+    if found is not None and found.origin == str(path):
+        return path.stem
+    return f"luthier_script_{path.stem}"
