@@ -1,8 +1,8 @@
 """The whole extension surface: four Protocols. Players see frozen data, never the live study."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, final
+from dataclasses import dataclass, field
+from typing import Any, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ class Assignment:
     seed: int
     paths: RunPaths
     resume_path: str = ""  # the checkpoint's file, which may belong to a parent run
+    environment: Mapping[str, str] = field(default_factory=dict)  # set by the executor
 
 
 class Executor(Protocol):
@@ -65,8 +66,11 @@ class Executor(Protocol):
         """Begin training; each start ends in exactly one `Ended`."""
         ...
 
-    def send(self, run_id: str, number: int, action: Action) -> None:
-        """Pass an action on to a running run; it answers with `Obeyed`, `Refused` or `Ended`."""
+    def send(self, run_id: str, number: int, action: Action, **more: Any) -> None:  # noqa: ANN401
+        """Pass an action on to a running run; it answers with `Obeyed`, `Refused` or `Ended`.
+
+        A rollback comes with `checkpoint` (its fields) and `path` (its file) in `more`.
+        """
         ...
 
     def events(self, timeout_s: float) -> Sequence[Event]:

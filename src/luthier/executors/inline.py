@@ -4,17 +4,15 @@ The training code has a thread of its own, but only one side moves at a time: th
 every `report()` and between two steps until the tuner has seen what is new and has decided.
 """
 
-import contextlib
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import final
+from typing import Any, final
 
 from luthier.contracts import Assignment
-from luthier.core.action import Action, kind_of
+from luthier.core.action import Action
 from luthier.core.event import Ended, Event
 from luthier.core.study import RunState
-from luthier.worker.link import Order
+from luthier.worker.link import Order, order_of
 from luthier.worker.target import TrainFunction, user_traceback
 from luthier.worker.train import train
 from luthier.worker.wire import WireReader
@@ -39,10 +37,10 @@ class InlineExecutor:
             assert self._session is None, "started more runs than were free"
             self._session = _Session(self._function, assignment)
 
-    def send(self, run_id: str, number: int, action: Action) -> None:
+    def send(self, run_id: str, number: int, action: Action, **more: Any) -> None:  # noqa: ANN401
         """Pass an action on."""
         if self._session and self._session.run_id == run_id:
-            self._session.link.orders.append(order_of(number, action))
+            self._session.link.orders.append(order_of(number, action, **more))
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """Let the run train until it has something to say; the time-out is not looked at."""
@@ -63,11 +61,6 @@ class InlineExecutor:
     def close(self) -> None:
         """End what still trains."""
         self.kill()
-
-
-def order_of(number: int, action: Action) -> Order:
-    """An action as the worker reads it."""
-    return {"number": number, "kind": kind_of(action), **asdict(action)}
 
 
 @final
@@ -98,6 +91,7 @@ class _Session:
         self.link = _TurnLink()
         self._reader = WireReader(self.run_id, assignment.paths.wire, assignment.run.heard)
         self._broken = ""
+        self._done = False
         self._thread = threading.Thread(
             target=self._train, args=(function, assignment), name=f"luthier-run-{self.run_id}"
         )
@@ -108,23 +102,16 @@ class _Session:
             self._thread.start()
         else:
             self.link.to_run.release()
-        with contextlib.suppress(KeyboardInterrupt):
-            self.link.to_tuner.acquire()
-        while self._thread.is_alive() and not self._waits():
-            self._thread.join(0.05)
+        self.link.to_tuner.acquire()
         events = self._reader.read()
-        ended = not self._thread.is_alive()
-        if ended:
+        if self._done:
             self._thread.join()
             self._reader.close()
             if not any(isinstance(event, Ended) for event in events):
                 events.append(
                     Ended(self.run_id, RunState.LOST, None, None, "broken", self._broken)
                 )
-        return events, ended
-
-    def _waits(self) -> bool:
-        return self._thread.is_alive() and self.link.to_tuner._value >= 0
+        return events, self._done
 
     def _train(self, function: TrainFunction, assignment: Assignment) -> None:
         try:
@@ -132,4 +119,5 @@ class _Session:
         except BaseException as error:
             self._broken = user_traceback(error)
         finally:
+            self._done = True
             self.link.to_tuner.release()

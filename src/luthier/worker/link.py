@@ -2,10 +2,18 @@
 
 import json
 import socket
+from dataclasses import asdict
 from typing import Any, Protocol, final
+
+from luthier.core.action import Action, kind_of
 
 TUNER_LOST = "tuner-lost"
 Order = dict[str, Any]  # number, kind, and the fields of the action
+
+
+def encode_order(order: Order) -> bytes:
+    """One line for a `SocketLink`."""
+    return (json.dumps(order) + "\n").encode()
 
 
 class Link(Protocol):
@@ -18,6 +26,11 @@ class Link(Protocol):
     def ring(self) -> None:
         """Tell the tuner that there is something worth reading at once."""
         ...
+
+
+def order_of(number: int, action: Action, **more: Any) -> Order:  # noqa: ANN401
+    """An action as the worker reads it."""
+    return {"number": number, "kind": kind_of(action), **asdict(action), **more}
 
 
 @final

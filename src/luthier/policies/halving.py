@@ -1,0 +1,55 @@
+"""Successive halving in brackets (Jamieson & Talwalkar 2016, arXiv:1502.07943).
+
+A bracket of points trains to the first rung; when all are there, the best 1/eta go on together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from luthier.contracts import Sampler
+from luthier.core.action import Action, Continue, Start
+from luthier.core.study import RunState, StudyView
+from luthier.policies.drawing import draw
+from luthier.policies.rungs import ranked, reached, rung_steps
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SuccessiveHalving:
+    """Brackets of `n_points` trials (27 by default), one after the other."""
+
+    sampler: Sampler
+    eta: int = 3
+    first_step: int = 1
+    n_points: int = 27
+
+    def decide(self, view: StudyView) -> Sequence[Action]:
+        """Promotions of complete rungs, then the points that the newest bracket lacks."""
+        rungs = rung_steps(view, self.first_step, self.eta)
+        current = view.current()
+        actions: list[Action] = []
+        for first in range(0, len(view.trials), self.n_points):
+            bracket = [current[n] for n in range(first, first + self.n_points) if n in current]
+            n_due = self.n_points if view.n_new or len(bracket) == self.n_points else len(bracket)
+            for step, following in zip(rungs, rungs[1:], strict=False):
+                there = [run for run in bracket if reached(run, step)]
+                if len(there) < n_due:
+                    break
+                n_due = max(1, n_due // self.eta)
+                actions += [
+                    Continue(run_id=run.id, to_step=following, reason="promoted")
+                    for run in ranked(there, step)[:n_due]
+                    if run.state is RunState.PAUSED and run.step < following
+                    and run.to_step <= run.step
+                ]  # fmt: skip
+        actions = actions[: view.n_free]
+        n_open = -len(view.trials) % self.n_points
+        busy = any(run.active for run in current.values())
+        if not n_open and not busy and not actions:
+            n_open = self.n_points  # the last bracket is done
+        points = draw(view, self.sampler, min(view.n_free - len(actions), view.n_new, n_open))
+        return [
+            *actions,
+            *(Start(params=p, to_step=rungs[0], reason="new-point") for p in points),
+        ]
