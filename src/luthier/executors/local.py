@@ -326,6 +326,14 @@ class LocalExecutor:
                     os.kill(worker.pid, signal.SIGKILL)
 
 
+def find_gpus() -> tuple[str, ...]:
+    """The NVIDIA devices a run may be given, as CUDA_VISIBLE_DEVICES names them."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return tuple(filter(None, visible.split(",")))
+    found = sorted(Path("/dev").glob("nvidia[0-9]*"))
+    return tuple(path.name.removeprefix("nvidia") for path in found)
+
+
 def _memory_bytes(pid: int) -> int:
     """Resident memory of a process and its children, shared pages counted once per process."""
     try:

@@ -100,6 +100,11 @@ def read_checkpoint(path: Path, expected: Checkpoint) -> State:
         raise CheckpointError(
             f"checkpoint {path} is damaged (checksum {crc32}, expected {expected.crc32})."
         )
+    return load_state(path)
+
+
+def load_state(path: Path) -> State:
+    """The state in a file, unchecked."""
     with path.open("rb") as file:
         state: State = _load(file)
     if state.get("format") != _FORMAT:
