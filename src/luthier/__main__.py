@@ -1,0 +1,21 @@
+"""The command `luthier`: errors become messages here, never tracebacks of ours."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    from luthier.cli import luthier
+    from luthier.core.errors import LuthierError
+
+    try:
+        luthier(prog_name="luthier")
+    except LuthierError as error:
+        if trace := getattr(error, "trace", ""):
+            print(trace, file=sys.stderr)
+        print(f"luthier: {error}  (luthier explain {error.code})", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""What a study looks like in words, tables and sparklines."""
+
+import json
+import math
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from luthier import api
+from luthier.core.errors import StudyError
+from luthier.core.study import Run, StudyView
+from luthier.stores.sqlite import list_studies
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def number(value: float) -> str:
+    """A metric's value in few digits; NaN and infinities by name."""
+    return f"{value:.4g}" if math.isfinite(value) else str(value)
+
+
+def params_words(run: Run) -> str:
+    """The parameters on one line."""
+    return " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}"
+                    for k, v in run.params.items())  # fmt: skip
+
+
+def sparkline(values: list[float], width: int = 16) -> str:
+    """A curve in `width` characters at most; a value that is no number shows as ×."""
+    if len(values) > width:
+        values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
+    numbers = [v for v in values if math.isfinite(v)]
+    if not numbers:
+        return "×" * len(values)
+    low, span = min(numbers), max(numbers) - min(numbers)
+    return "".join(
+        _BARS[int((v - low) / span * 7) if span else 3] if math.isfinite(v) else "×"
+        for v in values
+    )
+
+
+def curve_values(view: StudyView, run: Run) -> list[float]:
+    """The metric as reported, step by step."""
+    return [view.study.loss(float(value)) for value in run.curve.values]
+
+
+def by_merit(view: StudyView) -> list[Run]:
+    """The newest run of every trial, the best first, those without a number last."""
+    def merit(run: Run) -> tuple[bool, float]:
+        loss = run.curve.best_loss
+        return math.isnan(loss), loss if not math.isnan(loss) else 0.0
+
+    return sorted(view.current().values(), key=lambda run: (*merit(run), run.trial))
+
+
+def studies(path: Path, *, as_json: bool) -> str:
+    """The studies of a store, the newest first."""
+    rows = list_studies(path)
+    if as_json:
+        return json.dumps(rows)
+    lines = [f"{'study':24} {'created':16} {'trials':>7} {'tuned':>8}  state"]
+    for row in rows:
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created_s"]))
+        state = row["closed"] or "open (luthier resume goes on)"
+        tuned = f"{row['elapsed_s']:.0f} s"
+        lines.append(f"{row['name']:24} {created:16} {row['n_trials']:7} {tuned:>8}  {state}")
+    return "\n".join(lines)
+
+
+def show_study(store: str, name: str | None, n_rows: int, *, as_json: bool) -> str:
+    """A study: what is sought, how it stands, the best trials."""
+    result = api.open_study(store, name)
+    view = result.view
+    study = view.study
+    if as_json:
+        return json.dumps({"study": result.name, "metric": study.metric, "goal": study.goal,
+                           "elapsed_s": view.elapsed_s, "closed": result.store.closed,
+                           "trials": [_run_json(view, run) for run in by_merit(view)]})  # fmt: skip
+    states = Counter(run.state.value for run in view.current().values())
+    lines = [
+        f"study {result.name}: {study.goal} {study.metric}, {view.elapsed_s:.0f} s of tuning"
+        + (f", {result.store.closed}" if result.store.closed else ""),
+        ", ".join(f"{n} {state}" for state, n in states.most_common()) or "no trials yet",
+        "",
+        f"{'trial':>5} {study.metric:>14} {'at':>5} {'steps':>6}  {'state':10} {'curve':16} params",
+    ]
+    for run in by_merit(view)[:n_rows]:
+        value = study.loss(run.curve.best_loss)
+        lines.append(
+            f"{run.trial:5} {number(value):>14} {run.curve.best_step:5g} {run.step:6g}  "
+            f"{run.state.value:10} {sparkline(curve_values(view, run)):16} {params_words(run)}"
+        )
+    return "\n".join(lines)
+
+
+def show_trial(store: str, name: str | None, trial: int, *, as_json: bool) -> str:
+    """A trial: parameters, every metric, checkpoints, diary, and the error if it failed."""
+    result = api.open_study(store, name)
+    view = result.view
+    runs = [run for run in view.runs.values() if run.trial == trial]
+    if not runs:
+        raise StudyError(f"study {result.name!r} has no trial {trial}; it has {len(view.trials)}.")
+    if as_json:
+        return json.dumps([_run_json(view, run) for run in runs])
+    lines = []
+    for run in runs:
+        lines += [f"trial {trial}, run {run.id}: {run.state.value} ({run.reason or '-'}) "
+                  f"at step {run.step:g}, {run.train_s:.1f} s",
+                  f"  {params_words(run)}"]  # fmt: skip
+        for metric, curve in result.store.metrics(run.id).items():
+            values = [float(v) for v in curve.values]
+            lines.append(f"  {metric:20} {sparkline(values, 40)}  last {number(curve.last)}")
+        lines += [f"  checkpoint at step {c.step:g}, {c.n_bytes / 1e6:.2f} MB: "
+                  f"{result.store.paths.run(c.run_id).checkpoints / c.file}"
+                  for c in run.checkpoints]  # fmt: skip
+        if run.error:
+            lines += ["", *("  " + line for line in run.error.rstrip().splitlines())]
+        lines.append(f"  output: {result.store.paths.run(run.id).stdout}")
+    lines += ["", "diary"]
+    ids = {run.id for run in runs}
+    for entry in result.store.diary():
+        if entry.run_id in ids:
+            at = f"at step {entry.step:g}" if entry.step is not None else ""
+            kind = type(entry.action).__name__
+            lines.append(f"  {entry.number:4} {entry.action.author.value:6} {kind:9} "
+                         f"{entry.action.reason:14} {entry.state} {at} {entry.why}")  # fmt: skip
+    return "\n".join(lines)
+
+
+def best_words(result: api.StudyResult, store: str, *, as_json: bool = False) -> str:
+    """The winner, its curve and its checkpoint."""
+    best, view = result.best, result.view
+    if as_json:
+        return json.dumps({**_run_json(view, best.run), "checkpoint": str(best.checkpoint_path)})
+    values = curve_values(view, best.run)
+    lines = [
+        f"best of {len(view.trials)} trials: trial {best.run.trial}, "
+        f"{view.study.metric} {number(best.value)} at step {best.step:g}",
+        f"  params      {params_words(best.run)}",
+        f"  curve       {sparkline(values, 40)}  {number(values[0])} → {number(values[-1])}",
+    ]
+    if best.checkpoint is not None:
+        lines.append(f"  checkpoint  step {best.checkpoint.step:g}: {best.checkpoint_path}")
+    else:
+        lines.append("  checkpoint  none: the training attached nothing (run.attach)")
+    where = "" if store == api.DEFAULT_STORE else f" --store {store}"
+    lines.append(f"  closer look luthier show {result.name}/{best.run.trial}{where}")
+    return "\n".join(lines)
+
+
+def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
+    """What is said when a sitting of tuning ends."""
+    view = result.view
+    if as_json:
+        return show_study(store, result.name, 0, as_json=True)
+    where = "" if store == api.DEFAULT_STORE else f" --store {store}"
+    lines = []
+    if view.best() is not None:
+        lines.append(best_words(result, store))
+    failed = [run for run in view.runs.values() if run.state.value == "failed"]
+    if failed:
+        lines.append(f"{len(failed)} runs failed; see luthier show {result.name}/{failed[0].trial}")
+    if not result.store.closed:
+        lines.append(f"paused; go on with: luthier resume {result.name}{where}")
+    return "\n".join(lines) or "nothing was trained"
+
+
+def _run_json(view: StudyView, run: Run) -> dict[str, Any]:
+    """NaN and infinities by name: JSON has no such numbers."""
+    def plain(value: float) -> float | str:
+        return value if math.isfinite(value) else str(value)
+
+    return {
+        "trial": run.trial,
+        "run": run.id,
+        "state": run.state.value,
+        "reason": run.reason,
+        "params": dict(run.params),
+        "step": run.step,
+        "train_s": run.train_s,
+        "best": plain(view.study.loss(run.curve.best_loss)),
+        "best_step": plain(run.curve.best_step),
+        "steps": [float(step) for step in run.curve.steps],
+        "values": [plain(value) for value in curve_values(view, run)],
+        "error": run.error,
+    }

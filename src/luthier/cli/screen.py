@@ -1,0 +1,126 @@
+"""The live screen of `luthier tune`, and the plain log where there is no terminal."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from luthier.api import Observer
+from luthier.cli.look import by_merit, curve_values, number, params_words, sparkline
+from luthier.contracts import Store
+from luthier.core.study import Run, RunState, StudyView
+from luthier.tuner import n_steps
+
+_REFRESH_S = 0.5
+_N_BEST, _N_RUNNING, _N_NEWS = 6, 8, 5
+_COLORS = {"completed": "green", "running": "cyan", "pending": "cyan", "failed": "red",
+           "lost": "red", "stopped": "yellow", "paused": "yellow"}  # fmt: skip
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Observer]:
+    """An observer for `search`: a live screen on a terminal, lines elsewhere, nothing if quiet."""
+    console = Console(stderr=quiet)
+    if quiet:
+        yield lambda store, view: None
+    elif not console.is_terminal:
+        log = _News(width=200)
+        yield lambda store, view: [print(line, flush=True) for line in log.new(view)] and None
+    else:
+        news = _News(width=console.width)
+        recent: deque[str] = deque(maxlen=_N_NEWS)
+        drawn_s = 0.0
+        with Live(console=console, auto_refresh=False, redirect_stderr=False) as live:
+
+            def observe(store: Store, view: StudyView) -> None:
+                nonlocal drawn_s
+                now_s = time.monotonic()
+                if store.closed or now_s - drawn_s >= _REFRESH_S:
+                    drawn_s = now_s
+                    recent.extend(news.new(view))
+                    live.update(_screen(view, recent), refresh=True)
+
+            yield observe
+
+
+def _screen(view: StudyView, news: deque[str]) -> RenderableType:
+    study = view.study
+    head = Table.grid(padding=(0, 1))
+    done, words = _progress(view)
+    head.add_row(Text(study.name, style="bold"), ProgressBar(1.0, done, width=30), words)
+    return Group(
+        head,
+        _table("best", view, by_merit(view)[:_N_BEST]),
+        _table("training now", view,
+               [r for r in view.current().values() if r.active][:_N_RUNNING]),
+        *(Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in news),
+    )  # fmt: skip
+
+
+def _table(title: str, view: StudyView, runs: list[Run]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1))
+    for name, justify in (("trial", "right"), (view.study.metric, "right"), ("step", "right")):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("state", no_wrap=True)
+    table.add_column("curve", no_wrap=True)
+    table.add_column("parameters", no_wrap=True, overflow="ellipsis")
+    for run in runs:
+        value = view.study.loss(run.curve.best_loss)
+        state = Text(run.state.value, style=_COLORS[run.state.value])
+        curve = sparkline(curve_values(view, run))
+        table.add_row(str(run.trial), number(value), f"{run.step:g}", state, curve,
+                      params_words(run))  # fmt: skip
+    return table
+
+
+def _progress(view: StudyView) -> tuple[float, str]:
+    """Share of the budget that is spent (the limit that is nearest), and what is left in words."""
+    budget, trials = view.study.budget, len(view.trials)
+    parts: list[tuple[float, str]] = []
+    if budget.time_s is not None:
+        left_s = max(0, round(budget.time_s - view.elapsed_s))
+        left = f"{left_s // 60}:{left_s % 60:02} left"
+        parts.append((view.elapsed_s / budget.time_s, left))
+    if budget.n_trials is not None:
+        parts.append((trials / budget.n_trials, f"of {budget.n_trials}"))
+    if budget.n_steps is not None:
+        parts.append((n_steps(view) / budget.n_steps, f"{n_steps(view):g}/{budget.n_steps:g} steps"))
+    share, words = max(parts, default=(0.0, ""))
+    return min(share, 1.0), f"{words}  {trials} trials, {n_steps(view):g} steps"
+
+
+class _News:
+    """What became of runs since it was last asked, one line each."""
+
+    def __init__(self, width: int) -> None:
+        self._told: dict[str, tuple[RunState, float]] = {}
+        self._best = float("inf")
+        self._width = width
+
+    def new(self, view: StudyView) -> list[str]:
+        lines = []
+        for run in view.runs.values():
+            now = (run.state, run.step if not run.active else 0.0)
+            if run.active or self._told.get(run.id) == now:
+                continue
+            self._told[run.id] = now
+            words = {"slice-end": "waits to be promoted", "done": "trained to the end"}
+            why = words.get(run.reason, run.reason)
+            value = number(view.study.loss(run.curve.last))
+            better = run.curve.best_loss < self._best
+            self._best = min(self._best, run.curve.best_loss) if better else self._best
+            error = f": {run.error.strip().splitlines()[-1]}" if run.error.strip() else ""
+            star = "  ← best so far" if better else ""
+            lines.append(
+                f"trial {run.trial} {run.state.value} at step {run.step:g}, "
+                f"{view.study.metric} {value} ({why}{error}){star}"[: self._width]
+            )
+        return lines
+
+
