@@ -1,6 +1,6 @@
 """A small convolutional network on 5,000 real handwritten digits (28 x 28), tuned by Luthier.
 
-    luthier tune examples/mnist.py --time 2m
+luthier tune examples/mnist.py --time 2m
 """
 
 import numpy as np
@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import luthier
+
+MAX_EPOCHS = 9
 
 
 def load() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -26,15 +28,17 @@ X_TRAIN, Y_TRAIN, X_VAL, Y_VAL = load()  # once: all runs share it
 def build(width: int, kernel: int, dropout: float) -> nn.Module:
     pad = kernel // 2
     return nn.Sequential(
-        nn.Conv2d(1, width, kernel, padding=pad), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(width, 2 * width, kernel, padding=pad), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(1, width, kernel, padding=pad, bias=False),
+        nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(width, 2 * width, kernel, padding=pad, bias=False),
+        nn.BatchNorm2d(2 * width), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Dropout(dropout), nn.Linear(2 * width * 49, 10),
     )  # fmt: skip
 
 
 @luthier.tune(
     maximize="val_accuracy",
-    max_steps=9,
+    max_steps=MAX_EPOCHS,
     space={
         "optimizer": luthier.Choice("sgd", "adamw"),
         "lr": luthier.Float(1e-4, 1e-1, log=True, tier=1, live=True),
@@ -55,7 +59,8 @@ def train(run: luthier.LiveRun) -> None:
         )
     else:
         optimizer = torch.optim.AdamW(model.parameters(), lr=p.lr, weight_decay=p.weight_decay)
-    run.attach(model=model, optimizer=optimizer)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=MAX_EPOCHS - 1)
+    run.attach(model=model, optimizer=optimizer, schedule=schedule)
     for _ in run.steps():
         model.train()
         total = 0.0
@@ -73,6 +78,7 @@ def train(run: luthier.LiveRun) -> None:
             val_loss=F.cross_entropy(scores, Y_VAL),
             train_loss=total / len(X_TRAIN),
         )
+        schedule.step()
 
 
 if __name__ == "__main__":

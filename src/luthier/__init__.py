@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from luthier.api import create as create
     from luthier.api import load_checkpoint as load_checkpoint
-    from luthier.api import open_study as open
+    from luthier.api import open_study as open  # noqa: F401
     from luthier.api import resume as resume
     from luthier.api import tune as tune
     from luthier.core.domain import Choice as Choice

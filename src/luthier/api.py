@@ -433,4 +433,3 @@ def _pausing_on_interrupt(tuner: Tuner) -> Any:  # noqa: ANN401
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-

@@ -62,7 +62,7 @@ class AskTell:
                 events = [Queued(run.id, action.to_step)]
             else:
                 continue
-            begun = [Started(run.id, run.step, True), Obeyed(run.id, number, run.step)]
+            begun: list[Event] = [Started(run.id, run.step, True), Obeyed(run.id, number, run.step)]
             self._store.record([Asked(number, action, time.time()), *events, *begun])
             return Task(run.id, run.params, run.step, action.to_step)
         return None

@@ -4,7 +4,7 @@ Whatever is done to a run goes through `enact`: recorded first, then carried out
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import final
 
@@ -20,6 +20,7 @@ from luthier.core.action import (
     Start,
     Stop,
 )
+from luthier.core.domain import Value
 from luthier.core.errors import PointError, TrainingError
 from luthier.core.event import (
     Asked,
@@ -108,9 +109,7 @@ class Tuner:
         if act is not None:
             act()
 
-    def _plan(
-        self, number: int, action: Action
-    ) -> tuple[list[Event], Callable[[], None] | None]:
+    def _plan(self, number: int, action: Action) -> tuple[list[Event], Callable[[], None] | None]:
         """What to record before acting, and the act."""
         view = self._store.view()
         if isinstance(action, Start):
@@ -128,15 +127,17 @@ class Tuner:
         if isinstance(action, RollBack):
             return self._roll_back(number, run, action)
         if run.active:
-            grown = [Queued(run.id, action.to_step)] if isinstance(action, Continue) else []
+            grown: list[Event] = (
+                [Queued(run.id, action.to_step)] if isinstance(action, Continue) else []
+            )
             return grown, lambda: self._executor.send(run.id, number, action)
         match action:
             case Continue(to_step=to_step):
-                events = [Queued(run.id, to_step), Obeyed(run.id, number, run.step)]
+                events: list[Event] = [Queued(run.id, to_step), Obeyed(run.id, number, run.step)]
                 going = replace(run, to_step=to_step, state=RunState.PENDING)
                 return events, lambda: self._start(going, run.latest)
-            case Change(params=params):
-                return [Obeyed(run.id, number, run.step, {}, params)], None
+            case Change(params=changed):
+                return [Obeyed(run.id, number, run.step, {}, changed)], None
             case Stop(reason=reason):
                 end = Ended(run.id, RunState.STOPPED, None, None, reason)
                 return [Obeyed(run.id, number, run.step), end], None
@@ -147,7 +148,7 @@ class Tuner:
         self,
         number: int,
         view: StudyView,
-        params: dict[str, object],
+        params: Mapping[str, Value],
         to_step: float,
         parent: Checkpoint | None,
         trial: int | None = None,
@@ -188,7 +189,9 @@ class Tuner:
             return [], lambda: self._executor.send(
                 run.id, number, action, checkpoint=asdict(to), path=path
             )
-        later = [Dropped(run.id, c.step, "rolled-back") for c in run.checkpoints if c.step > to.step]
+        later = [
+            Dropped(run.id, c.step, "rolled-back") for c in run.checkpoints if c.step > to.step
+        ]
         obeyed = Obeyed(run.id, number, to.step, {}, action.params)
         return [RolledBack(run.id, to.step), *later, obeyed], None
 
@@ -207,9 +210,7 @@ class Tuner:
         if resume_from is not None:
             path = str(paths.run(resume_from.run_id).checkpoints / resume_from.file)
         seed = study.trial_seed(run.trial)
-        self._executor.start(
-            [Assignment(study, run, resume_from, seed, paths.run(run.id), path)]
-        )
+        self._executor.start([Assignment(study, run, resume_from, seed, paths.run(run.id), path)])
 
     def _decide(self) -> int:
         """Enact what guards, humans and the policy ask for; how many actions."""
@@ -253,15 +254,16 @@ class Tuner:
                     author=Author.GUARD,
                 )  # fmt: skip
 
-    def _take(self, events: object) -> None:
-        events = list(events)  # type: ignore[call-overload]
-        view = self._store.view()
-        for event in tuple(events):
-            if isinstance(event, Ended) and event.reason == DAMAGED:
-                if parent := view.runs[event.run_id].latest:
-                    events.append(Dropped(parent.run_id, parent.step, "damaged"))
+    def _take(self, events: Sequence[Event]) -> None:
+        runs = self._store.view().runs
+        damaged = [
+            Dropped(latest.run_id, latest.step, "damaged")
+            for event in events
+            if isinstance(event, Ended) and event.reason == DAMAGED
+            if (latest := runs[event.run_id].latest)
+        ]
         elapsed_s = self._before_s + self._clock() - self._began_s
-        self._store.record([*events, Ticked(elapsed_s)])
+        self._store.record([*events, *damaged, Ticked(elapsed_s)])
         for event in events:
             if isinstance(event, Saved):
                 self._make_room(event.run_id)
@@ -275,7 +277,9 @@ class Tuner:
         losses = [c for c in run.checkpoints if c.loss is not None]
         kept = {run.checkpoints[-1].step}
         kept |= {min(losses, key=lambda c: (c.loss, c.step)).step} if losses else set()
-        kept |= {r.parent.step for r in view.runs.values() if r.parent and r.parent.run_id == run_id}
+        kept |= {
+            r.parent.step for r in view.runs.values() if r.parent and r.parent.run_id == run_id
+        }
         gone = [c for c in run.checkpoints if c.step not in kept]
         self._store.record([Dropped(run_id, c.step, "superseded") for c in gone])
         for checkpoint in gone:
@@ -298,8 +302,8 @@ class Tuner:
             self._executor.kill()
         if self._n_interrupts and self._closing != INTERRUPTED:
             self._close(INTERRUPTED)
-        elif not self._closing and (limit := self._spent()):
-            self._close(BUDGET_END if limit else "")
+        elif not self._closing and self._spent():
+            self._close(BUDGET_END)
 
     def _close(self, reason: str) -> None:
         self._closing = reason

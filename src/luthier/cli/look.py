@@ -35,8 +35,7 @@ def sparkline(values: list[float], width: int = 16) -> str:
         return "×" * len(values)
     low, span = min(numbers), max(numbers) - min(numbers)
     return "".join(
-        _BARS[int((v - low) / span * 7) if span else 3] if math.isfinite(v) else "×"
-        for v in values
+        _BARS[int((v - low) / span * 7) if span else 3] if math.isfinite(v) else "×" for v in values
     )
 
 
@@ -47,6 +46,7 @@ def curve_values(view: StudyView, run: Run) -> list[float]:
 
 def by_merit(view: StudyView) -> list[Run]:
     """The newest run of every trial, the best first, those without a number last."""
+
     def merit(run: Run) -> tuple[bool, float]:
         loss = run.curve.best_loss
         return math.isnan(loss), loss if not math.isnan(loss) else 0.0
@@ -168,6 +168,7 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
 
 def _run_json(view: StudyView, run: Run) -> dict[str, Any]:
     """NaN and infinities by name: JSON has no such numbers."""
+
     def plain(value: float) -> float | str:
         return value if math.isfinite(value) else str(value)
 

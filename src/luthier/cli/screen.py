@@ -31,7 +31,12 @@ def watching(*, quiet: bool) -> Iterator[Observer]:
         yield lambda store, view: None
     elif not console.is_terminal:
         log = _News(width=200)
-        yield lambda store, view: [print(line, flush=True) for line in log.new(view)] and None
+
+        def write(store: Store, view: StudyView) -> None:
+            for line in log.new(view):
+                print(line, flush=True)
+
+        yield write
     else:
         news = _News(width=console.width)
         recent: deque[str] = deque(maxlen=_N_NEWS)
@@ -90,7 +95,9 @@ def _progress(view: StudyView) -> tuple[float, str]:
     if budget.n_trials is not None:
         parts.append((trials / budget.n_trials, f"of {budget.n_trials}"))
     if budget.n_steps is not None:
-        parts.append((n_steps(view) / budget.n_steps, f"{n_steps(view):g}/{budget.n_steps:g} steps"))
+        parts.append(
+            (n_steps(view) / budget.n_steps, f"{n_steps(view):g}/{budget.n_steps:g} steps")
+        )
     share, words = max(parts, default=(0.0, ""))
     return min(share, 1.0), f"{words}  {trials} trials, {n_steps(view):g} steps"
 
@@ -122,5 +129,3 @@ class _News:
                 f"{view.study.metric} {value} ({why}{error}){star}"[: self._width]
             )
         return lines
-
-

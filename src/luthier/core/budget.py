@@ -1,4 +1,4 @@
-"""What a study may spend: seconds of tuning, trials, training steps. Per study, never per worker."""
+"""What a study may spend: seconds of tuning, trials, training steps; per study, not per worker."""
 
 import math
 import re

@@ -95,8 +95,8 @@ def _check(node: ast.AST, rule: str) -> None:
                 f"constraint {rule!r} holds {ast.unparse(node)!r}; expected names, numbers, "
                 "arithmetic and comparisons. For more, pass a callable."
             )
-    for op in operators:
-        if type(op) not in _ARITHMETIC and type(op) not in _COMPARISON:
+    for used in operators:
+        if type(used) not in _ARITHMETIC and type(used) not in _COMPARISON:
             raise ConstraintError(f"constraint {rule!r} uses an operator that is not known here.")
     for part in parts:
         _check(part, rule)

@@ -88,8 +88,7 @@ class Series:
 
     def truncate(self, step: float, *, keep_equal: bool = True) -> None:
         """Drop what comes after `step`."""
-        side = "right" if keep_equal else "left"
-        n = int(np.searchsorted(self._steps[: self._n], step, side=side))
+        n = int(np.searchsorted(self._steps[: self._n], step, "right" if keep_equal else "left"))
         if n < self._n:
             self._n = n
             self._move(max(len(self._steps), 16))

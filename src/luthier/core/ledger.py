@@ -121,7 +121,9 @@ class Ledger:
                 return run_id
             case Obeyed(run_id=run_id, number=number, step=step, read_back=read_back):
                 entry = self.diary[number]
-                self.diary[number] = replace(entry, state="obeyed", step=step, read_back=read_back)
+                self.diary[number] = replace(
+                    entry, run_id=run_id, state="obeyed", step=step, read_back=read_back
+                )
                 self._update(run_id, params={**self.runs[run_id].params, **event.params})
                 return run_id
             case _:

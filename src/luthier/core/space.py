@@ -17,9 +17,7 @@ from luthier.core.domain import Choice, Constant, Domain, Float, Int, Value, as_
 from luthier.core.errors import ConditionError, ConstraintError, PointError
 
 Params = Mapping[str, Value]
-_KINDS: dict[str, type[Domain]] = {
-    kind.__name__: kind for kind in (Float, Int, Choice, Constant)
-}
+_KINDS: dict[str, type[Domain]] = {kind.__name__: kind for kind in (Float, Int, Choice, Constant)}
 _SHARED = ("prior", "confidence", "tier", "category", "live", "when")
 
 
@@ -106,8 +104,11 @@ class Space:
         unknown = sorted(values.keys() - self.domains.keys())
         if unknown:
             raise PointError(f"unknown parameters {unknown}; the space has {sorted(self.domains)}.")
-        fixed = {n: Constant(d.cast(values[n]), tier=d.tier, category=d.category, when=d.when)
-                 for n, d in self.domains.items() if n in values}
+        fixed = {
+            n: Constant(d.cast(values[n]), tier=d.tier, category=d.category, when=d.when)
+            for n, d in self.domains.items()
+            if n in values
+        }
         return replace(self, domains={**self.domains, **fixed})
 
     def _only_active(self, values: Mapping[str, Value]) -> dict[str, Value]:

@@ -108,9 +108,7 @@ class _Session:
             self._thread.join()
             self._reader.close()
             if not any(isinstance(event, Ended) for event in events):
-                events.append(
-                    Ended(self.run_id, RunState.LOST, None, None, "broken", self._broken)
-                )
+                events.append(Ended(self.run_id, RunState.LOST, None, None, "broken", self._broken))
         return events, self._done
 
     def _train(self, function: TrainFunction, assignment: Assignment) -> None:

@@ -62,7 +62,10 @@ def _serve(tuner: socket.socket, function: TrainFunction) -> None:
             woken.recv(4096)
             _reap(tuner)
         if tuner in ready:
-            block, fds, _, _ = socket.recv_fds(tuner, MESSAGE_BYTES, 1)
+            try:
+                block, fds, _, _ = socket.recv_fds(tuner, MESSAGE_BYTES, 1)
+            except ConnectionResetError:
+                return
             if not block:
                 return
             assignment: Assignment = pickle.loads(block)

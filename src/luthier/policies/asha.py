@@ -6,6 +6,7 @@ rung is promoted: it goes on from its checkpoint. If there is none, a new point 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 from luthier.contracts import Sampler
@@ -45,18 +46,16 @@ class Asha:
 
     def _promotions(self, runs: list[Run], rungs: list[int]) -> list[Continue]:
         found = []
-        for step, following in reversed(list(zip(rungs, rungs[1:], strict=False))):
+        for step, following in reversed(list(pairwise(rungs))):
             there = ranked((run for run in runs if reached(run, step)), step)
             for run in there[: len(there) // self.eta]:
                 waits = run.state is RunState.PAUSED and step <= run.step < following
                 if waits and run.to_step <= run.step and standing(run, step) < float("inf"):
-                    found.append(
-                        Continue(run_id=run.id, to_step=following, reason="promoted")
-                    )
+                    found.append(Continue(run_id=run.id, to_step=following, reason="promoted"))
         return found
 
     def _finale(self, runs: list[Run], rungs: list[int]) -> list[Continue]:
-        for step, following in reversed(list(zip(rungs, rungs[1:], strict=False))):
+        for step, following in reversed(list(pairwise(rungs))):
             waiting = [r for r in runs if r.state is RunState.PAUSED and step <= r.step < following]
             finished = [r for r in runs if r.step >= following]
             if waiting and not finished:

@@ -5,6 +5,7 @@ A bracket of points trains to the first rung; when all are there, the best 1/eta
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 from luthier.contracts import Sampler
@@ -32,7 +33,7 @@ class SuccessiveHalving:
         for first in range(0, len(view.trials), self.n_points):
             bracket = [current[n] for n in range(first, first + self.n_points) if n in current]
             n_due = self.n_points if view.n_new or len(bracket) == self.n_points else len(bracket)
-            for step, following in zip(rungs, rungs[1:], strict=False):
+            for step, following in pairwise(rungs):
                 there = [run for run in bracket if reached(run, step)]
                 if len(there) < n_due:
                     break

@@ -25,7 +25,8 @@ class Sobol:
         if dimension == 0:
             return np.empty((n, 0))
         sequence = qmc.Sobol(dimension, scramble=True, rng=view.study.rng(0))
-        sequence.fast_forward(len(view.trials))
+        if view.trials:  # SciPy 1.17 cannot skip zero points
+            sequence.fast_forward(len(view.trials))
         with warnings.catch_warnings():
             # balance holds for powers of two; a study stops where its budget ends
             warnings.simplefilter("ignore", UserWarning)

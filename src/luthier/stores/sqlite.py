@@ -49,7 +49,9 @@ _JOIN_FROM = 2  # chunks a run may have before they are joined at its end
 class SqliteStore:
     """One study in a file; `create` and `open` make it."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, key: int, ledger: Ledger) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, key: int, ledger: Ledger
+    ) -> None:
         self.path = path
         self._db = connection
         self._key = key

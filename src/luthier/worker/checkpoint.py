@@ -157,9 +157,8 @@ class _CheckedFile:
 
 def _copy(value: Any) -> Any:  # noqa: ANN401  any state
     """A deep copy with tensors on the CPU, off the graph."""
-    if torch := sys.modules.get("torch"):
-        if isinstance(value, torch.Tensor):
-            return value.detach().to("cpu", copy=True)
+    if (torch := sys.modules.get("torch")) and isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
     if isinstance(value, Mapping):
         return {key: _copy(item) for key, item in value.items()}
     if type(value) in (list, tuple):

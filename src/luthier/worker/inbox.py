@@ -1,4 +1,4 @@
-"""Actions asked for from outside: files that the tuner picks up, so that it alone writes the store."""
+"""Actions asked for from outside: files that the tuner, the only writer, picks up."""
 
 import json
 import uuid

@@ -1,5 +1,6 @@
 """The tuner's voice in the worker: actions for this run, looked for without waiting."""
 
+import contextlib
 import json
 import socket
 from dataclasses import asdict
@@ -70,10 +71,8 @@ class SocketLink:
 
     def ring(self) -> None:
         """One byte; a full or closed pipe is no harm."""
-        try:
+        with contextlib.suppress(OSError):
             self._socket.send(b"!")
-        except OSError:
-            pass
 
     def _mourn(self) -> list[Order]:
         if self._lost:

@@ -70,7 +70,9 @@ def _load_module(source: str) -> ModuleType:
             raise TargetError(
                 f"{source!r} is neither a file nor a module; give a script such as train.py."
             ) from error
-        raise TrainingError(f"importing {source} failed: {error}.", user_traceback(error)) from error
+        raise TrainingError(
+            f"importing {source} failed: {error}.", user_traceback(error)
+        ) from error
     except TargetError:
         raise
     except Exception as error:

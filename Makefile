@@ -1,0 +1,45 @@
+# Each target sets up what it needs; nothing has to be installed but Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check -q install -c constraints.txt
+
+.PHONY: demo test check bench clean
+
+demo: .venv/demo
+	$(BIN)/luthier tune examples/mnist.py --time 2m
+
+test: .venv/dev
+	$(BIN)/pytest -n auto
+
+check: .venv/dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/bench
+	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/overhead.py
+
+clean:
+	rm -rf .venv
+
+.venv/base:
+	$(PYTHON) -m venv .venv
+	touch $@
+
+# torch first and by its exact version, so that nothing pulls another build
+.venv/torch: .venv/base constraints.txt
+	$(PIP) torch==2.13.0
+	touch $@
+
+.venv/demo: .venv/torch pyproject.toml
+	$(PIP) -e '.[demo]'
+	touch $@
+
+.venv/dev: .venv/demo pyproject.toml
+	$(PIP) -e '.[demo,dev]'
+	touch $@
+
+.venv/bench: .venv/torch pyproject.toml
+	$(PIP) -e '.[demo,bench]'
+	touch $@
