@@ -65,7 +65,8 @@ def train(run: luthier.LiveRun) -> None:
         model.train()
         total = 0.0
         for batch in torch.randperm(len(X_TRAIN)).split(p.batch_size):
-            loss = F.cross_entropy(model(X_TRAIN[batch]), Y_TRAIN[batch])
+            shift = torch.randint(-2, 3, (2,)).tolist()
+            loss = F.cross_entropy(model(X_TRAIN[batch].roll(shift, (2, 3))), Y_TRAIN[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
