@@ -119,6 +119,8 @@ class Float(Domain):
         return self._on_grid(float(value))
 
     def _on_grid(self, value: float) -> float:
+        if value in (self.low, self.high):  # the bounds need not lie on the grid
+            return value
         if self.log:
             value = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
         else:

@@ -5,6 +5,7 @@ to the disk and renames it, and only then says so on the wire.
 """
 
 import copy
+import importlib
 import os
 import pickle
 import sys
@@ -125,9 +126,8 @@ def _load(file: IO[bytes]) -> State:
     first = file.read(2)
     file.seek(0)
     if first == b"PK":  # the zip that torch.save writes
-        import torch
-
         # our own file, checked above; it holds more than tensors
+        torch = importlib.import_module("torch")
         loaded: State = torch.load(file, map_location="cpu", weights_only=False)
         return loaded
     plain: State = pickle.load(file)
