@@ -69,18 +69,21 @@ def _screen(view: StudyView, news: deque[str]) -> RenderableType:
 
 
 def _table(title: str, view: StudyView, runs: list[Run]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1))
-    for name, justify in (("trial", "right"), (view.study.metric, "right"), ("step", "right")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("state", no_wrap=True)
-    table.add_column("curve", no_wrap=True)
-    table.add_column("parameters", no_wrap=True, overflow="ellipsis")
+    metric = view.study.metric
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1), expand=True
+    )
+    table.add_column("trial", justify="right", no_wrap=True, min_width=5)
+    table.add_column(metric, justify="right", no_wrap=True, min_width=min(len(metric), 14))
+    table.add_column("step", justify="right", no_wrap=True, min_width=4)
+    table.add_column("state", no_wrap=True, min_width=9)
+    table.add_column("curve", no_wrap=True, min_width=16)
+    table.add_column("parameters", no_wrap=True, overflow="ellipsis", ratio=1)
     for run in runs:
-        value = view.study.loss(run.curve.best_loss)
+        value = number(view.study.loss(run.curve.best_loss)) if len(run.curve) else "–"
         state = Text(run.state.value, style=_COLORS[run.state.value])
         curve = sparkline(curve_values(view, run))
-        table.add_row(str(run.trial), number(value), f"{run.step:g}", state, curve,
-                      params_words(run))  # fmt: skip
+        table.add_row(str(run.trial), value, f"{run.step:g}", state, curve, params_words(run))
     return table
 
 

@@ -78,10 +78,8 @@ class Space:
             if not _active(domain, point):
                 continue
             if name in params:
-                try:
-                    point[name] = domain.cast(params[name])
-                except PointError as error:
-                    raise PointError(f"{name}={params[name]!r} is not in {domain}.") from error
+                self._check_each({name: params[name]})
+                point[name] = domain.cast(params[name])
             elif isinstance(domain, Constant):
                 point[name] = domain.value
             else:
@@ -104,12 +102,20 @@ class Space:
         unknown = sorted(values.keys() - self.domains.keys())
         if unknown:
             raise PointError(f"unknown parameters {unknown}; the space has {sorted(self.domains)}.")
+        self._check_each(values)
         fixed = {
             n: Constant(d.cast(values[n]), tier=d.tier, category=d.category, when=d.when)
             for n, d in self.domains.items()
             if n in values
         }
         return replace(self, domains={**self.domains, **fixed})
+
+    def _check_each(self, values: Params) -> None:
+        for name, value in values.items():
+            try:
+                self.domains[name].cast(value)
+            except PointError as error:
+                raise PointError(f"{name}={value!r} is not in {self.domains[name]}.") from error
 
     def _only_active(self, values: Mapping[str, Value]) -> dict[str, Value]:
         point: dict[str, Value] = {}
