@@ -18,7 +18,7 @@ import numpy as np
 
 from luthier.core.action import KINDS, Action, Author, kind_of
 from luthier.core.budget import Budget
-from luthier.core.curve import Curve
+from luthier.core.curve import Curve, Series
 from luthier.core.domain import as_tuple
 from luthier.core.errors import StoreError, StudyError
 from luthier.core.event import (
@@ -42,6 +42,8 @@ from luthier.core.space import space_from_json, space_to_json
 from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Trial
 from luthier.stores.schema import migrate
 
+# a rollback before the batch, steps, losses
+Losses = tuple[float | None, np.ndarray, np.ndarray]
 _JOIN_FROM = 2  # chunks a run may have before they are joined at its end
 
 
@@ -312,13 +314,10 @@ class SqliteStore:
             step, train_s, pausable, reason, error, heard = rest
             self._run_keys[run_id] = key
             came_from = Checkpoint(**json.loads(parent)) if parent else None
-            before = []
+            inherited = Curve()
             if came_from and came_from.run_id in ledger.runs:
                 inherited = ledger.runs[came_from.run_id].curve.until(came_from.step)
-                rows = np.column_stack([inherited.steps, inherited.steps, inherited.values])
-                before = [(None, ("loss",), rows)]
-            batches = [*before, *losses.get(key, [])]
-            curve = merge_metrics(batches).get("loss", Curve()) if batches else Curve()
+            curve = _merge(inherited, losses.get(key, []))
             saved = tuple(Checkpoint(run_id, *c) for c in checkpoints.get(key, ()))
             ledger.restore(
                 Run(run_id, trial, _params(params), to_step, came_from, RunState(state), step,
@@ -335,23 +334,41 @@ class SqliteStore:
                 _params(read_back), why,
             )  # fmt: skip
 
-    def _load_losses(self) -> dict[int, list[tuple[float | None, tuple[str, ...], np.ndarray]]]:
+    def _load_losses(self) -> dict[int, list[Losses]]:
         study = self.study
         sign = study.loss(1.0)
-        found: dict[int, list[tuple[float | None, tuple[str, ...], np.ndarray]]] = {}
+        found: dict[int, list[Losses]] = {}
+        columns: dict[str, tuple[int, int]] = {}  # metrics -> width, column of the objective
         for run_key, back_to, names_json, blob in self._db.execute(
             "SELECT run, back_to, metrics, rows FROM chunk JOIN run ON run.key = chunk.run "
             "WHERE study = ? ORDER BY chunk.key",
             (self._key,),
         ):
-            names, rows = _unpack(names_json, blob)
-            if study.metric in names:
-                column = rows[:, 2 + names.index(study.metric)]
-                kept = np.column_stack([rows[:, 0], rows[:, 1], sign * column])
-                found.setdefault(run_key, []).append((back_to, ("loss",), kept))
-            elif back_to is not None:
-                found.setdefault(run_key, []).append((back_to, (), rows))
+            if names_json not in columns:
+                names = json.loads(names_json)
+                at = 2 + names.index(study.metric) if study.metric in names else 0
+                columns[names_json] = 2 + len(names), at
+            width, at = columns[names_json]
+            if at or back_to is not None:
+                rows = np.frombuffer(blob, dtype="<f8").reshape(-1, width)
+                # copies: a view would keep the whole blob in memory
+                found.setdefault(run_key, []).append(
+                    (back_to, rows[:, 0].copy(), sign * rows[:, at])
+                )
         return found
+
+
+def _merge(inherited: Curve, batches: list[Losses]) -> Curve:
+    if len(batches) == 1 and not len(inherited):
+        _, steps, values = batches[0]
+        if (steps[1:] > steps[:-1]).all():
+            return Curve(steps, values)
+    series = Series(inherited)
+    for back_to, steps, values in batches:
+        if back_to is not None:
+            series.truncate(back_to)
+        series.extend(steps, values)
+    return series.freeze()
 
 
 def list_studies(path: Path) -> list[dict[str, Any]]:

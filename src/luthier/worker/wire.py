@@ -83,9 +83,12 @@ class WireReader:
     def read(self) -> list[Event]:
         """The new events in order, ended by `Heard`; empty when nothing is new."""
         events: list[Event] = []
-        while lines := self._lines():
+        while True:
+            lines, more = self._lines()
             events += _events(self.run_id, lines)
-        return [*events, Heard(self.run_id, self.n_bytes)] if events else []
+            # a run that is just writing has always a few lines more: those are for the next call
+            if not more:
+                return [*events, Heard(self.run_id, self.n_bytes)] if events else []
 
     def close(self) -> None:
         """Close the file."""
@@ -93,12 +96,13 @@ class WireReader:
             os.close(self._fd)
             self._fd = None
 
-    def _lines(self) -> list[bytes]:
+    def _lines(self) -> tuple[list[bytes], bool]:
+        """Whole lines of the next block, and whether the block was full."""
         if self._fd is None:
             try:
                 self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
-                return []
+                return [], False
         size = _READ_AT_ONCE
         while True:
             block = os.pread(self._fd, size, self.n_bytes)
@@ -107,7 +111,7 @@ class WireReader:
                 break
             size *= 2  # one line longer than the block
         self.n_bytes += end
-        return block[:end].splitlines()
+        return block[:end].splitlines(), len(block) == size
 
 
 def _events(run_id: str, lines: list[bytes]) -> Iterator[Event]:
