@@ -3,7 +3,12 @@ from pathlib import Path
 
 import numpy as np
 
+from luthier.contracts import Assignment
 from luthier.core.event import Ended, Heard, Reported, Started
+from luthier.core.paths import RunPaths
+from luthier.core.space import make_space
+from luthier.core.study import Run, Study
+from luthier.worker.run import LiveRun
 from luthier.worker.wire import REPORT, WireReader, WireWriter
 
 
@@ -43,3 +48,18 @@ def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     again, _ = reader.read()
     assert isinstance(again, Reported)
     assert again.rows[:, 0].tolist() == [3]
+
+
+def test_a_loop_without_steps_says_once_that_it_began(tmp_path: Path) -> None:
+    study = Study("s", make_space({}), "loss")
+    run = Run("0.0", 0, {}, math.inf)
+    assignment = Assignment(study, run, None, 0, RunPaths(tmp_path))
+    wire = WireWriter(assignment.paths.wire)
+    live = LiveRun(assignment, wire=wire)
+    for _ in range(3):
+        live.report(loss=1.0)
+    wire.close()
+    started, reported, _ = WireReader("0.0", assignment.paths.wire).read()
+    assert started == Started("0.0", 0, False, {})
+    assert isinstance(reported, Reported)
+    assert reported.rows[:, 0].tolist() == [1, 2, 3]

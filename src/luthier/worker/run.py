@@ -83,6 +83,7 @@ class LiveRun:
         self._things: dict[str, Any] = {}
         self._access: dict[str, Stateful] = {}
         self._looping = False
+        self._announced = False
         self._waiting: list[Order] = []
         self._reported: set[str] = set()
         self._began_s = time.perf_counter()
@@ -149,7 +150,7 @@ class LiveRun:
         last = min(limits)
         self._restore_parent()
         self._looping = True
-        self._say("started", self.step, bool(self._access), live.shown(self._effective()))
+        self._announce(self.step, pausable=bool(self._access))
         while self.step < last:
             self.step = math.floor(self.step) + 1
             yield int(self.step)
@@ -181,8 +182,8 @@ class LiveRun:
         if assignment is None:
             return
         self._reported.update(values)
-        if not self._looping and len(self._reported) == len(values):
-            self._say("started", 0, False, {})  # a loop without steps(): can be stopped, not paused
+        if not self._announced:  # a loop without steps(): can be stopped, not paused
+            self._announce(0, pausable=False)
         self._say(REPORT, at, self.train_s, values)
         if (value := values.get(assignment.study.metric)) is not None:
             self._loss = assignment.study.loss(value)
@@ -198,6 +199,10 @@ class LiveRun:
             self._writer.join()
         self._say("end", state.value, self.step, self.train_s, reason, error)
         self._link.ring()
+
+    def _announce(self, step: float, *, pausable: bool) -> None:
+        self._announced = True
+        self._say("started", step, pausable, live.shown(self._effective()))
 
     def _between_steps(self, last: int) -> None:
         if self._assignment is None:
