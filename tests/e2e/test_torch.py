@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from luthier.api import Tunable, load_checkpoint  # noqa: E402
+from luthier.contracts import Store  # noqa: E402
 from luthier.worker.target import load_target  # noqa: E402
 
 SCRIPT = """
@@ -95,3 +96,42 @@ def test_a_fork_with_another_rate_really_has_it(tunable: Tunable) -> None:
     assert json.loads(line)[3]["lr"] == pytest.approx(lr / 8 / 2)
     assert [e.state for e in store.diary()][-1] == "refused"
     assert "ended" in store.diary()[-1].why
+
+
+def test_a_running_run_is_changed_and_rolled_back(tunable: Tunable) -> None:
+    import time
+
+    from luthier.core.action import Author, Change, RollBack
+    from luthier.core.study import StudyView
+    from luthier.worker.inbox import post
+
+    asked: list[str] = []
+
+    def observe(store: Store, view: StudyView) -> None:
+        run = view.runs.get("0.0")
+        if run is None or not run.active:
+            return
+        time.sleep(0.25)  # the inbox is looked at five times a second
+        if run.step >= 2 and "change" not in asked:
+            asked.append("change")
+            lr = run.params["lr"] / 2
+            order = Change(run_id="0.0", params={"lr": lr}, reason="test", author=Author.HUMAN)
+            post(store.paths.orders, order)
+        elif run.checkpoints and run.step > run.checkpoints[0].step and "back" not in asked:
+            asked.append("back")
+            to_step = run.checkpoints[0].step
+            back = RollBack(run_id="0.0", to_step=to_step, reason="test", author=Author.HUMAN)
+            post(store.paths.orders, back)
+
+    result = tunable.search(
+        trials=1, policy="full", executor="inline", name="nursed", observe=observe
+    )
+    run = result.view.runs["0.0"]
+    assert asked == ["change", "back"]
+    assert run.state == "completed"
+    assert run.curve.steps.tolist() == list(range(1, 10))
+    start, change, back = result.store.diary()
+    assert [e.state for e in (start, change, back)] == ["obeyed"] * 3
+    assert run.params["lr"] == change.action.params["lr"]
+    assert back.read_back["lr"] <= run.params["lr"] * 1.000001
+    assert len(result.curves()) == 9
