@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.core.action import Action
+from luthier.core.action import Action, Change
 from luthier.core.curve import Curve
 from luthier.core.event import Event
 from luthier.core.ledger import Entry
@@ -25,6 +25,16 @@ class Sampler(Protocol):
 
         The points already proposed are `view.trials`, numbered in the order they were drawn.
         """
+        ...
+
+
+@runtime_checkable
+class ListedSampler(Sampler, Protocol):
+    """A sampler with a list of points beside which it has none, such as the rows of a table."""
+
+    @property
+    def places(self) -> Sequence[Sequence[float]]:
+        """All of them in the unit cube, m rows of d numbers."""
         ...
 
 
@@ -51,6 +61,7 @@ class Assignment:
     seed: int
     paths: RunPaths
     resume_path: str = ""  # the checkpoint's file, which may belong to a parent run
+    plan: tuple[tuple[int, Change], ...] = ()  # numbers and changes that wait for their step
     environment: Mapping[str, str] = field(default_factory=dict)  # set by the executor
 
 
@@ -117,6 +128,10 @@ class Store(Protocol):
 
     def metrics(self, run_id: str) -> Mapping[str, Curve]:
         """All metrics of a run as reported (not as losses), its parent's part included."""
+        ...
+
+    def branches(self, run_id: str) -> Sequence[Mapping[str, Curve]]:
+        """All metrics as they stood before each rollback, and as they stand now: the last."""
         ...
 
     def diary(self) -> Sequence[Entry]:

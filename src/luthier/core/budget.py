@@ -22,8 +22,11 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("time_s", "n_trials", "n_steps"):
             value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and value > 0 and math.isfinite(value)):
                 raise OptionError(f"{name}={value!r}; expected a positive number, or nothing.")
+        if self.n_trials is not None and self.n_trials != int(self.n_trials):
+            raise OptionError(f"n_trials={self.n_trials!r}; expected a whole number.")
 
 
 def parse_seconds(text: str | float) -> float:

@@ -25,16 +25,17 @@ class Curve:
 
     @property
     def best_loss(self) -> float:
-        """Lowest value that is a number (NaN when there is none); for curves of losses."""
-        numbers = self.values[~np.isnan(self.values)]
+        """Lowest finite value (NaN when there is none); for curves of losses."""
+        numbers = self.values[np.isfinite(self.values)]
         return float(numbers.min()) if len(numbers) else math.nan
 
     @property
     def best_step(self) -> float:
-        """Step of the lowest value, the earliest such; NaN when there is none."""
-        if np.isnan(self.values).all():
+        """Step of the lowest finite value, the earliest such; NaN when there is none."""
+        finite = np.isfinite(self.values)
+        if not finite.any():
             return math.nan
-        return float(self.steps[np.nanargmin(self.values)])
+        return float(self.steps[np.argmin(np.where(finite, self.values, np.inf))])
 
     @property
     def last(self) -> float:
@@ -43,7 +44,7 @@ class Curve:
 
     def at(self, step: float) -> float:
         """Newest value at or before `step`; NaN when there is none."""
-        index = int(np.searchsorted(self.steps, step, side="right"))
+        index = self.steps.searchsorted(step, side="right")
         return float(self.values[index - 1]) if index else math.nan
 
     def until(self, step: float) -> "Curve":

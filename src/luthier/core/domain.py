@@ -28,6 +28,7 @@ class Domain(ABC):
     `prior`: a value believed to be good, held with `confidence`. `tier`: importance, 1 (learning
     rate, loss parameters), 2 (batch size, momentum) or 3 (the rest). `live`: may change while a
     run trains. `when`: other parameters and the values they must have for this one to exist.
+    `source`: where the values come from.
     """
 
     _: KW_ONLY
@@ -37,6 +38,7 @@ class Domain(ABC):
     category: Category | None = None
     live: bool = False
     when: Mapping[str, Value] | None = None
+    source: str | None = None
 
     @abstractmethod
     def from_unit(self, unit: float) -> Value:
@@ -225,6 +227,7 @@ class Choice(Domain):
         category: Category | None = None,
         live: bool = False,
         when: Mapping[str, Value] | None = None,
+        source: str | None = None,
     ) -> None:
         fields = {
             "options": options,
@@ -234,6 +237,7 @@ class Choice(Domain):
             "category": category,
             "live": live,
             "when": when,
+            "source": source,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -320,3 +324,8 @@ def is_plain(value: object) -> bool:
 def as_tuple(value: Value) -> Value:
     """Lists made tuples, all the way down: JSON knows no tuples."""
     return tuple(as_tuple(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def values_from_json(params: Mapping[str, Value]) -> dict[str, Value]:
+    """Parameters as they were before they became JSON."""
+    return {name: as_tuple(value) for name, value in params.items()}

@@ -64,6 +64,12 @@ class AttachError(LuthierError):
     code = "E204"
 
 
+class LintError(LuthierError):
+    """What was found before a study says that its training cannot work."""
+
+    code = "E205"
+
+
 class StoreError(LuthierError):
     """The store cannot be opened, read or written."""
 
@@ -116,6 +122,18 @@ class PolicyError(LuthierError):
     """A policy that cannot work with this study."""
 
     code = "E503"
+
+
+class TableError(LuthierError):
+    """A table of learning curves that cannot be read or replayed."""
+
+    code = "E601"
+
+
+class KnowledgeError(LuthierError):
+    """A knowledge file that does not keep to its schema."""
+
+    code = "E701"
 
 
 class RunSignal(BaseException):

@@ -20,6 +20,7 @@ class Asked:
     number: int  # 1, 2, … within the study
     action: Action
     time_s: float  # seconds since the epoch
+    ticket: str = ""  # by which whoever asked from outside finds the answer
 
 
 @final
@@ -83,13 +84,18 @@ class Dropped:
 @final
 @dataclass(frozen=True, slots=True)
 class Obeyed:
-    """An action took effect at `step`; `read_back` holds the values found in the optimizer."""
+    """An action took effect at `step`.
+
+    `read_back` and `before` hold the live values found in the optimizer and the modules after and
+    before it.
+    """
 
     run_id: str
     number: int
     step: float
     read_back: Mapping[str, Value] = field(default_factory=dict)
     params: Mapping[str, Value] = field(default_factory=dict)  # the live parameters it changed
+    before: Mapping[str, Value] = field(default_factory=dict)
 
 
 @final
@@ -99,6 +105,16 @@ class Refused:
 
     number: int
     why: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something to know about an action that was obeyed: a scheduler has overwritten it, say."""
+
+    run_id: str
+    number: int
+    words: str
 
 
 @final
@@ -158,6 +174,7 @@ Event = (
     | Dropped
     | Obeyed
     | Refused
+    | Noted
     | RolledBack
     | Ended
     | Heard

@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from luthier.core.action import Action, Start
+from luthier.core.action import Action, Hold, Release, Start
 from luthier.core.curve import Curve, Series
 from luthier.core.domain import Value
 from luthier.core.event import (
@@ -19,6 +19,7 @@ from luthier.core.event import (
     Ended,
     Event,
     Heard,
+    Noted,
     Obeyed,
     Proposed,
     Queued,
@@ -44,7 +45,9 @@ class Entry:
     state: str = "asked"  # asked, obeyed, refused
     step: float | None = None
     read_back: Mapping[str, Value] = field(default_factory=dict)
-    why: str = ""
+    why: str = ""  # it was refused, or what is to be known about it
+    before: Mapping[str, Value] = field(default_factory=dict)
+    ticket: str = ""
 
 
 @final
@@ -100,8 +103,11 @@ class Ledger:
                 state = RunState.PENDING if state is RunState.PAUSED else state
                 self._update(run_id, to_step=to_step, state=state)
                 return run_id
-            case Started(run_id=run_id, step=step, pausable=pausable):
-                self._update(run_id, state=RunState.RUNNING, step=step, pausable=pausable)
+            case Started(run_id=run_id, step=step, pausable=pausable, read_back=read_back):
+                self._update(
+                    run_id, state=RunState.RUNNING, step=step, pausable=pausable,
+                    read_back=read_back,
+                )  # fmt: skip
                 return run_id
             case Saved(run_id=run_id, checkpoint=checkpoint):
                 others = (c for c in self.runs[run_id].checkpoints if c.step != checkpoint.step)
@@ -114,17 +120,14 @@ class Ledger:
             case RolledBack(run_id=run_id, step=step):
                 self._series(run_id).truncate(step)
                 self._grown.add(run_id)
-                self._update(run_id, step=step)
+                held = tuple(c for c in self.runs[run_id].checkpoints if c.step <= step)
+                self._update(run_id, step=step, checkpoints=held)
                 return run_id
             case Ended(run_id=run_id):
                 self._end(event)
                 return run_id
-            case Obeyed(run_id=run_id, number=number, step=step, read_back=read_back):
-                entry = self.diary[number]
-                self.diary[number] = replace(
-                    entry, run_id=run_id, state="obeyed", step=step, read_back=read_back
-                )
-                self._update(run_id, params={**self.runs[run_id].params, **event.params})
+            case Obeyed(run_id=run_id):
+                self._obeyed(event)
                 return run_id
             case _:
                 self._apply_to_study(event)
@@ -132,9 +135,11 @@ class Ledger:
 
     def _apply_to_study(self, event: Event) -> None:
         match event:
-            case Asked(number=number, action=action, time_s=time_s):
+            case Asked(number=number, action=action, time_s=time_s, ticket=ticket):
                 run_id = "" if isinstance(action, Start) else action.run_id
-                self.diary[number] = Entry(number, action, time_s, run_id)
+                self.diary[number] = Entry(number, action, time_s, run_id, ticket=ticket)
+            case Noted(number=number, words=words):
+                self.diary[number] = replace(self.diary[number], why=words)
             case Refused(number=number, why=why):
                 self.diary[number] = replace(self.diary[number], state="refused", why=why)
             case Ticked(elapsed_s=elapsed_s):
@@ -143,6 +148,20 @@ class Ledger:
                 self.closed = reason
             case _:
                 raise AssertionError(f"an event that the ledger does not know: {event!r}")
+
+    def _obeyed(self, event: Obeyed) -> None:
+        entry, run = self.diary[event.number], self.runs[event.run_id]
+        self.diary[event.number] = replace(
+            entry, run_id=run.id, state="obeyed", step=event.step, read_back=event.read_back,
+            before=event.before,
+        )  # fmt: skip
+        self._update(
+            run.id,
+            params={**run.params, **event.params},
+            read_back=event.read_back or run.read_back,
+            held=isinstance(entry.action, Hold)
+            or (run.held and not isinstance(entry.action, Release)),
+        )
 
     def _report(self, event: Reported) -> None:
         rows = event.rows
@@ -177,19 +196,27 @@ def _by_step(checkpoints: Iterable[Checkpoint]) -> tuple[Checkpoint, ...]:
     return tuple(sorted(checkpoints, key=lambda c: c.step))
 
 
-def merge_metrics(
-    batches: Iterable[tuple[float | None, tuple[str, ...], np.ndarray]],
-) -> dict[str, Curve]:
+Batch = tuple[float | None, tuple[str, ...], np.ndarray]
+
+
+def merge_metrics(batches: Iterable[Batch]) -> dict[str, Curve]:
     """Curves of all metrics from batches of rows in the order they were reported.
 
     A batch is (step, names, rows): `step` is set where the run was rolled back to it before the
     batch, and rows has shape (n, 2 + m) as in `Reported`.
     """
+    return merge_branches(batches)[-1]
+
+
+def merge_branches(batches: Iterable[Batch]) -> list[dict[str, Curve]]:
+    """The curves as they stood before each rollback, and last as they stand now."""
+    branches = []
     series: dict[str, Series] = {}
     for back_to, names, rows in batches:
         if back_to is not None:
+            branches.append({name: one.freeze() for name, one in series.items()})
             for one in series.values():
                 one.truncate(back_to)
         for column, name in enumerate(names):
             series.setdefault(name, Series()).extend(rows[:, 0], rows[:, 2 + column])
-    return {name: one.freeze() for name, one in series.items()}
+    return [*branches, {name: one.freeze() for name, one in series.items()}]

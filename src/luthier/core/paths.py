@@ -41,14 +41,14 @@ class RunPaths:
 @final
 @dataclass(frozen=True, slots=True)
 class StudyPaths:
-    """The files of one study, beside the store: `luthier.db` has `luthier.files/`."""
+    """The files of one study, beside the store: `luthier.db` has `luthier.db.files/`."""
 
     root: Path
 
     @classmethod
     def beside(cls, store: Path, study: str) -> "StudyPaths":
         """The study's directory for a store at `store`."""
-        return cls(store.absolute().with_suffix(".files") / study)
+        return cls(store.absolute().with_name(f"{store.name}.files") / study)
 
     @property
     def lock(self) -> Path:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from luthier.core.constraint import Constraint
 from luthier.core.domain import Choice, Constant, Domain, Float, Int, Value, as_tuple
-from luthier.core.errors import ConditionError, ConstraintError, PointError
+from luthier.core.errors import ConditionError, ConstraintError, DomainError, PointError
 
 Params = Mapping[str, Value]
 _KINDS: dict[str, type[Domain]] = {kind.__name__: kind for kind in (Float, Int, Choice, Constant)}
-_SHARED = ("prior", "confidence", "tier", "category", "live", "when")
+_SHARED = ("prior", "confidence", "tier", "category", "live", "when", "source")
 
 
 @final
@@ -93,6 +93,10 @@ class Space:
         """Every prior, and the middle where there is none; constraints are not looked at."""
         return self._only_active({n: d.default() for n, d in self.domains.items()})
 
+    def defaults(self) -> dict[str, Value]:
+        """The default of every parameter, those included that are not active there."""
+        return {name: domain.default() for name, domain in self.domains.items()}
+
     def feasible(self, params: Params) -> bool:
         """Whether every constraint holds."""
         return all(constraint.holds(params) for constraint in self.constraints)
@@ -108,7 +112,22 @@ class Space:
             for n, d in self.domains.items()
             if n in values
         }
-        return replace(self, domains={**self.domains, **fixed})
+        return replace(self, domains=_possible({**self.domains, **fixed}))
+
+    def explain(self) -> str:
+        """What each parameter may be and where that comes from, a line each."""
+        rows = [("name", "tier", "values", "prior", "where from")]
+        for name, d in self.domains.items():
+            prior = "" if d.prior is None else f"{d.prior} ({d.confidence})"
+            marks = [" live"] * d.live + [
+                f" when {k} in {_allowed(v)}" for k, v in (d.when or {}).items()
+            ]
+            rows.append(
+                (name, str(d.tier), str(d) + ",".join(marks), prior, d.source or "given by hand")
+            )
+        widths = [max(len(row[n]) for row in rows) for n in range(5)]
+        lines = (zip(row, widths, strict=True) for row in rows)
+        return "\n".join("  ".join(c.ljust(w) for c, w in line).rstrip() for line in lines)
 
     def _check_each(self, values: Params) -> None:
         for name, value in values.items():
@@ -130,9 +149,12 @@ def make_space(
     constraints: Iterable[str | Callable[[Params], bool]] = (),
 ) -> Space:
     """A Space from a mapping of names to domains or plain values."""
-    added = tuple(Constraint(rule) for rule in constraints)
+    rules = (constraints,) if isinstance(constraints, str) else constraints
+    added = tuple(Constraint(rule) for rule in rules)
     if isinstance(space, Space):
         return replace(space, constraints=space.constraints + added) if added else space
+    if not isinstance(space, Mapping):
+        raise DomainError(f"space={space!r}; expected a mapping of names to domains.")
     domains = {
         name: d if isinstance(d, Domain) else Constant(as_tuple(d)) for name, d in space.items()
     }
@@ -167,6 +189,25 @@ def space_from_json(data: Mapping[str, Any]) -> Space:
     return Space(domains, tuple(Constraint(c["rule"]) for c in data["constraints"] if c["text"]))
 
 
+def _possible(domains: Mapping[str, Domain]) -> dict[str, Domain]:
+    """Without those that wait for what a constant will never be."""
+    left = dict(domains)
+    while True:
+        gone = [
+            name
+            for name, domain in left.items()
+            for parent, wanted in (domain.when or {}).items()
+            if parent not in left or _never(left[parent], wanted)
+        ]
+        if not gone:
+            return left
+        left = {name: domain for name, domain in left.items() if name not in gone}
+
+
+def _never(parent: Domain, wanted: Value) -> bool:
+    return isinstance(parent, Constant) and parent.value not in _allowed(wanted)
+
+
 def _allowed(wanted: Value) -> tuple[Value, ...]:
     """`when={"a": 1}` and `when={"a": [1, 2]}` alike: the values that make it hold."""
     return tuple(wanted) if isinstance(wanted, list | set | frozenset) else (wanted,)
@@ -184,6 +225,8 @@ def _check_condition(name: str, domain: Domain, domains: Mapping[str, Domain]) -
                 f"{name} depends on {parent!r}, which the space does not have; "
                 f"expected one of {sorted(domains)}."
             )
+        if isinstance(domains[parent], Constant):
+            continue  # fixed by the user: what waits for another value is never active
         for value in _allowed(wanted):
             try:
                 domains[parent].cast(value)

@@ -10,9 +10,18 @@ import numpy as np
 from luthier.core.budget import Budget
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
+from luthier.core.errors import OptionError
 from luthier.core.space import Space
 
 Goal = Literal["minimize", "maximize"]
+
+
+def metric_and_goal(minimize: str | None, maximize: str | None) -> tuple[str, Goal]:
+    """Of two names, the one that was given; OptionError unless it is just one."""
+    metric = minimize or maximize
+    if metric is None or (minimize and maximize):
+        raise OptionError(f"minimize={minimize!r}, maximize={maximize!r}; expected one of them.")
+    return metric, "minimize" if minimize else "maximize"
 
 
 class RunState(enum.StrEnum):
@@ -48,6 +57,10 @@ class Study:
     seed: int = 0
     budget: Budget = field(default_factory=Budget)
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise OptionError(f"seed={self.seed}; expected 0 or more.")
+
     def loss(self, value: float) -> float:
         """The metric as something to minimize; the only place where the sign is turned."""
         return value if self.goal == "minimize" else -value
@@ -81,6 +94,7 @@ class Checkpoint:
     n_bytes: int
     crc32: int
     loss: float | None = None  # newest objective at that step, as a loss
+    kept: str = ""  # why it stays, with commas: "mark: …", "before:7" (the action)
 
 
 @final
@@ -105,6 +119,9 @@ class Run:
     curve: Curve = field(default_factory=Curve)  # the objective as losses, newest value per step
     checkpoints: tuple[Checkpoint, ...] = ()  # by step
     heard: int = 0  # bytes of its wire that are in the store
+    seed: int | None = None  # in place of the trial's
+    held: bool = False  # a human has taken it out of the policy's hands
+    read_back: Mapping[str, Value] = field(default_factory=dict)  # live values, as last found
 
     @property
     def attempt(self) -> int:

@@ -1,0 +1,1 @@
+"""What is read off a model before it is trained: the given things, the data flow, the source."""

@@ -1,0 +1,1 @@
+"""Models that policies and samplers predict with: numpy and scipy only."""

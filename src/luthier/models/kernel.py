@@ -1,0 +1,121 @@
+"""Covariance of losses over (point, step): what points share, and what is one run's own.
+
+K = (kx + w) (a + b ku + e u u') + [same run] (c + d kr + f u u') + [same reading] noise
+
+kx is Matern-5/2 over points, ku and kr Matern-3/2 over u = log(step) / log(last step). `w` is the
+shape all curves share, `a` the lasting effect of a point, `b` and `e` how it bends the curve, and
+the second bracket what a run does that its point does not explain. The linear terms carry slopes
+on: a power law is a line in logarithmic time (freeze-thaw: arXiv:1406.3896).
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+_ROOT3, _ROOT5 = np.sqrt(3.0), np.sqrt(5.0)
+N_SHARED = 10  # parameters beside the length scales
+_MEDIANS = (0.6, 0.3, 0.05, 0.05, 3e-3, 0.7, 0.5, 0.5, 0.2, 0.05)
+_SPREADS = (1.0, 1.0, 1.0, 1.0, 1.2, 0.5, 0.5, 1.0, 1.0, 1.2)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Kernel:
+    """A covariance; `theta` are the logarithms of length scales, then a, b, c, d, noise, the two
+    lengths of u, w, e, f."""
+
+    theta: Array  # (n_parameters + 10,)
+    groups: NDArray[np.int64]  # for each column of the points, its length scale
+
+    @property
+    def noise(self) -> float:
+        """Variance of one reading."""
+        return float(np.exp(self.theta[-6])) + 1e-6
+
+    def between_points(self, x1: Array, x2: Array) -> Array:
+        """kx, (n1, n2)."""
+        scale = np.exp(-self.theta[self.groups])
+        return _matern52(_squares(x1 * scale, x2 * scale))[0]
+
+    def over_steps(self, u1: Array, u2: Array) -> tuple[Array, Array, float]:
+        """The two brackets, each (n1, n2), and w."""
+        a, b, c, d, _, length, length_own, w, e, f = np.exp(self.theta[-N_SHARED:])
+        apart, product = np.abs(u1[:, None] - u2[None, :]), u1[:, None] * u2[None, :]
+        shared = a + b * _matern32(apart / length)[0] + e * product
+        own = c + d * _matern32(apart / length_own)[0] + f * product
+        return shared, own, float(w)
+
+
+def prior(length_scales: Array) -> tuple[Array, Array]:
+    """Means and standard deviations of `theta`, which is normal before anything is seen."""
+    means = np.concatenate([np.log(length_scales), np.log(_MEDIANS)])
+    spreads = np.concatenate([np.full(len(length_scales), 0.8), _SPREADS])
+    return means, spreads
+
+
+def covariance_and_slopes(
+    theta: Array, groups: NDArray[np.int64], x: Array, u: Array, same: Array
+) -> tuple[Array, "Slopes"]:
+    """K without noise, (n, n), and what its derivatives are made of."""
+    a, b, c, d, _, length, length_own, w, e, f = np.exp(theta[-N_SHARED:])
+    scaled = x * np.exp(-theta[groups])
+    kx, dkx = _matern52(_squares(scaled, scaled))
+    apart, product = np.abs(u[:, None] - u[None, :]), u[:, None] * u[None, :]
+    ku, dku = _matern32(apart / length)
+    kr, dkr = _matern32(apart / length_own)
+    shared = a + b * ku + e * product
+    full = kx + w
+    k = full * shared + same * (c + d * kr + f * product)
+    slopes = Slopes(
+        scaled, dkx * shared,
+        (full * a, full * (b * ku), same * c, same * (d * kr), None, full * (b * dku),
+         same * (d * dkr), w * shared, full * (e * product), same * (f * product)),
+    )  # fmt: skip
+    return k, slopes
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Slopes:
+    """Derivatives of K by `theta`, contracted with a matrix when asked."""
+
+    scaled: Array  # (n, columns)
+    by_distance: Array  # (n, n)
+    by_shared: tuple[Array | None, ...]
+
+    def against(self, weights: Array, noise: float, groups: NDArray[np.int64], n: int) -> Array:
+        """sum(weights * dK / d theta_k) for every k; `weights` symmetric."""
+        m = weights * self.by_distance
+        # sum_ij m_ij (x_i - x_j)^2 for all columns at once
+        per_column = 2.0 * (
+            m.sum(axis=1) @ self.scaled**2 - (self.scaled * (m @ self.scaled)).sum(axis=0)
+        )
+        by_length = np.bincount(groups, weights=per_column, minlength=n)
+        rest = [
+            noise * float(np.trace(weights)) if g is None else float(np.vdot(weights, g))
+            for g in self.by_shared
+        ]
+        return np.concatenate([by_length, rest])
+
+
+def _squares(a: Array, b: Array) -> Array:
+    """Squared distances, (n1, n2)."""
+    square: Array = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2.0 * (a @ b.T)
+    return np.maximum(square, 0.0)
+
+
+def _matern52(square: Array) -> tuple[Array, Array]:
+    """Value, and -2 times its derivative by the squared distance."""
+    r = _ROOT5 * np.sqrt(square + 1e-18)
+    decay = np.exp(-r)
+    return (1.0 + r + r * r / 3.0) * decay, (5.0 / 3.0) * (1.0 + r) * decay
+
+
+def _matern32(apart: Array) -> tuple[Array, Array]:
+    """Value, and its derivative by the logarithm of the length."""
+    r = _ROOT3 * apart
+    decay = np.exp(-r)
+    return (1.0 + r) * decay, r * r * decay

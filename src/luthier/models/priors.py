@@ -1,0 +1,106 @@
+"""Beliefs about good points: dropped where what was seen speaks against them."""
+
+import math
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.core.domain import Choice
+from luthier.core.space import Space
+
+Array = NDArray[np.float64]
+_SPREADS = {"low": 0.25, "medium": 0.15, "high": 0.08}  # of the unit interval
+_SHARE = 0.8  # of the density; the rest is spread evenly, so that no point is out of reach
+_CHOICE_WEIGHTS = {"low": 0.5, "medium": 0.7, "high": 0.85}
+N_BEFORE_DOUBT = 15
+_DOUBTFUL_Z = 1.64  # one-sided 5 %
+
+
+@final
+class Belief:
+    """The priors of a space as a density over the unit cube, one parameter at a time."""
+
+    def __init__(self, space: Space, dropped: Sequence[str] = ()) -> None:
+        self.space = space
+        self.names = tuple(
+            n for n in space.names if space.domains[n].prior is not None and n not in dropped
+        )
+
+    def log_density(self, units: Array) -> Array:
+        """Up to a constant; zero everywhere without priors. `units` (n, d), result (n,)."""
+        total = np.zeros(len(units))
+        for name in self.names:
+            total += np.log(self._density(name, units[:, self.space.names.index(name)]))
+        return total
+
+    def draw(self, n: int, rng: np.random.Generator) -> Array:
+        """Points from the density, (n, d)."""
+        units = rng.random((n, self.space.dimension))
+        for name in self.names:
+            column = self.space.names.index(name)
+            domain = self.space.domains[name]
+            centre = domain.to_unit(domain.default())
+            believed = rng.random(n) < _SHARE
+            if isinstance(domain, Choice):
+                likely = rng.random(n) < _CHOICE_WEIGHTS[domain.confidence]
+                units[likely, column] = centre
+                continue
+            near = rng.normal(centre, _SPREADS[domain.confidence], n)
+            inside = believed & (near >= 0.0) & (near <= 1.0)
+            units[inside, column] = near[inside]
+        return units
+
+    def _density(self, name: str, unit: Array) -> Array:
+        domain = self.space.domains[name]
+        centre = domain.to_unit(domain.default())
+        if isinstance(domain, Choice):
+            n, weight = len(domain.options), _CHOICE_WEIGHTS[domain.confidence]
+            if n == 1:
+                return np.ones(len(unit))
+            here = np.abs(unit - centre) < 0.5 / n
+            even = (1.0 - weight) / n
+            return np.where(here, weight + even, even)
+        spread = _SPREADS[domain.confidence]
+        away = (unit - centre) / spread
+        normal = np.exp(-0.5 * away * away) / (spread * math.sqrt(2 * math.pi))
+        density: Array = _SHARE * normal + (1.0 - _SHARE)
+        return density
+
+
+def doubted(space: Space, units: Array, lowest: Array) -> tuple[str, ...]:
+    """Parameters whose prior looks wrong: the better runs lie farther from it than the others.
+
+    `units` (n, d) of the runs' points, `lowest` (n,) their lowest losses. A rank-sum test of the
+    best third against the rest, one parameter at a time.
+    """
+    n = len(lowest)
+    if n < N_BEFORE_DOUBT or not np.isfinite(lowest).any():
+        return ()
+    order = np.argsort(np.where(np.isfinite(lowest), lowest, np.inf), kind="stable")
+    best = np.zeros(n, dtype=bool)
+    best[order[: max(5, n // 3)]] = True
+    names = []
+    for column, name in enumerate(space.names):
+        domain = space.domains[name]
+        if domain.prior is None:
+            continue
+        away = np.abs(units[:, column] - domain.to_unit(domain.default()))
+        if _rank_sum_z(away, best) > _DOUBTFUL_Z:
+            names.append(name)
+    return tuple(names)
+
+
+def _rank_sum_z(values: Array, chosen: NDArray[np.bool_]) -> float:
+    """How far the chosen values rank above the others, in standard deviations."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(count)
+    ranks = (ends - (count - 1) / 2.0)[place]
+    n1, n = int(chosen.sum()), len(values)
+    n2 = n - n1
+    ties = float((count**3 - count).sum()) / (n * (n - 1)) if n > 1 else 0.0
+    variance = n1 * n2 / 12.0 * ((n + 1) - ties)
+    if variance <= 0:
+        return 0.0
+    return float((ranks[chosen].sum() - n1 * (n + 1) / 2.0) / math.sqrt(variance))

@@ -1,0 +1,89 @@
+"""What a study has seen, thinned to a logarithmic grid of steps."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.core.curve import Curve
+from luthier.core.study import Run, RunState
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+_GROWTH = 1.35
+_N_KNOWN = 8192
+_known: OrderedDict[tuple[object, ...], tuple[Curve, Index, Array]] = OrderedDict()
+
+
+def log_grid(last: int) -> Index:
+    """Steps 1, 2, 3, 4, 5, 7, 10, 13, … up to `last`, each about a third further."""
+    steps, at = [1], 1.0
+    while steps[-1] < last:
+        at = max(at * _GROWTH, steps[-1] + 1.0)
+        steps.append(round(min(at, last)))
+    return np.array(steps, dtype=np.int64)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """Losses of runs at steps of a grid; `loss` is +inf from where a run diverged."""
+
+    grid: Index  # (g,) steps
+    run: Index  # (n,) into the runs given
+    step: Index  # (n,) into the grid
+    loss: Array  # (n,)
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], grid: Index) -> "Readings":
+        """The newest loss at each grid step that a run has passed, and the end of a run that ended
+        between two. What a fork inherits is its parent's."""
+        of_run, steps, losses = [], [], []
+        for number, run in enumerate(runs):
+            at, loss = _of_one(run, grid)
+            of_run.append(np.full(len(at), number, dtype=np.int64))
+            steps.append(at)
+            losses.append(loss)
+        if not runs:
+            return cls(grid, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+        return cls(grid, np.concatenate(of_run), np.concatenate(steps), np.concatenate(losses))
+
+
+def _of_one(run: Run, grid: Index) -> tuple[Index, Array]:
+    """A run's readings; worked out once for as long as the run stays as it is."""
+    key = (run.id, run.state, run.step, len(grid))
+    known = _known.get(key)
+    if known is None or known[0] is not run.curve:
+        known = _known[key] = (run.curve, *_read(run, grid))
+        if len(_known) > _N_KNOWN:
+            _known.popitem(last=False)
+    return known[1], known[2]
+
+
+def _read(run: Run, grid: Index) -> tuple[Index, Array]:
+    curve = run.curve
+    bad = ~np.isfinite(curve.values)
+    if run.state is RunState.FAILED or (bad.any() and not run.active):
+        # where it went wrong, and that it stays so; what came before stands
+        n_good = int(np.argmax(bad)) if bad.any() else len(curve)
+        broke = curve.steps[n_good] if n_good < len(curve) else run.step + 1
+        good = np.searchsorted(curve.steps[:n_good], grid, side="right") - 1
+        known = np.flatnonzero((good >= 0) & (grid < broke))
+        first = min(int(np.searchsorted(grid, broke)), len(grid) - 1)
+        ends = np.unique([first, len(grid) - 1])
+        ends = ends[~np.isin(ends, known)]
+        losses = np.concatenate([curve.values[good[known]], np.full(len(ends), np.inf)])
+        return np.concatenate([known, ends]), losses
+    begun = run.parent.step if run.parent else 0.0
+    last = run.step if len(curve) else 0.0
+    known = np.flatnonzero((grid > begun) & (grid <= last))
+    if run.state in (RunState.COMPLETED, RunState.STOPPED) and len(curve) and last < grid[-1]:
+        ahead = int(np.searchsorted(grid, last))
+        known = np.unique(np.append(known, ahead))  # the end of a run that was shorter
+    place = np.searchsorted(curve.steps, grid[known], side="right") - 1
+    known, place = known[place >= 0], place[place >= 0]
+    values = curve.values[place]
+    return known, np.where(np.isfinite(values), values, np.inf)
