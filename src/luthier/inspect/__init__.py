@@ -1,0 +1,1 @@
+"""What a model is made of: counts, sharing, kernels, memory, operations."""

@@ -1,0 +1,8 @@
+import torch
+from torch import nn
+
+
+def build() -> object:
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout2d(0.2), nn.Conv2d(8, 8, 3),
+    ), torch.randn(4, 3, 16, 16)  # fmt: skip

@@ -1,0 +1,9 @@
+import torch
+from torch import nn
+
+
+def build() -> object:
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.AdamW(model.parameters())  # L31
+    return {"model": model, "optimizer": optimizer}

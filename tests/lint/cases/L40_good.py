@@ -1,0 +1,8 @@
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def build() -> object:
+    data = TensorDataset(torch.randn(200, 8), torch.arange(200) % 4)
+    return {"model": nn.Linear(8, 4), "val_loader": DataLoader(data, batch_size=20)}
