@@ -6,6 +6,7 @@ every `report()` and between two steps until the tuner has seen what is new and 
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, final
 
 from luthier.contracts import Assignment
@@ -16,6 +17,8 @@ from luthier.worker.link import Order, order_of
 from luthier.worker.target import TrainFunction, user_traceback
 from luthier.worker.train import train
 from luthier.worker.wire import WireReader
+
+_KILLED = "killed"
 
 
 @final
@@ -49,18 +52,24 @@ class InlineExecutor:
         events, ended = self._session.advance()
         if ended:
             self._session = None
-        return events
+        return [_lost_if_killed(event) for event in events]
 
     def kill(self) -> None:
         """Ask the run to stop; code in the same process cannot be killed."""
         if self._session:
-            self._session.link.orders.append({"number": 0, "kind": "stop", "reason": "killed"})
-            while self._session:
-                self.events(0.0)
+            self._session.link.orders.append({"number": 0, "kind": "stop", "reason": _KILLED})
 
     def close(self) -> None:
         """End what still trains."""
         self.kill()
+        while self._session:
+            self.events(0.0)
+
+
+def _lost_if_killed(event: Event) -> Event:
+    if isinstance(event, Ended) and event.state is RunState.STOPPED and event.reason == _KILLED:
+        return replace(event, state=RunState.LOST)  # it may go on from its checkpoint
+    return event
 
 
 @final

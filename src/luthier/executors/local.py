@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -26,11 +26,14 @@ from luthier.core.errors import TrainingError, WorkerError
 from luthier.core.event import Ended, Event
 from luthier.core.space import Space
 from luthier.core.study import RunState
+from luthier.executors.gpus import shared_out
 from luthier.executors.zygote import MESSAGE_BYTES
 from luthier.worker.link import encode_order, order_of
+from luthier.worker.process import DISK_REFUSED
 from luthier.worker.wire import WireReader
 
 POLL_S = 0.02  # how often the wires are read while runs train
+_LINGER_S = 5.0  # a process may go on for so long after its run's end
 _WATCH_S = 0.5  # how often memory and time are looked at
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -46,7 +49,8 @@ class _Worker:
     process: subprocess.Popen[bytes] | None = None  # fresh processes only
     exit_code: int | None = None
     killed: tuple[str, str] | None = None  # reason code, words
-    said_end: bool = False
+    held: list[Event] = field(default_factory=list)  # its last words, until the process is gone
+    said_end_s: float | None = None
 
 
 @final
@@ -61,14 +65,15 @@ class LocalExecutor:
         memory_gb: float | None = None,
         timeout_s: float | None = None,
         gpus: Sequence[str] = (),
+        gpus_per_run: float | None = None,
         fresh: bool = False,
-        notice: Callable[[str], None] = print,
+        notice: Callable[[str], None] = lambda words: print(words, file=sys.stderr),
     ) -> None:
         self._target = target
         self._n_workers = n_workers
         self._memory_bytes = memory_gb * 2**30 if memory_gb else None
         self._timeout_s = timeout_s
-        self._gpus = tuple(gpus)
+        self._gpus = shared_out(gpus, n_workers, gpus_per_run)
         self._notice = notice
         self._workers: dict[str, _Worker] = {}
         self._watched_s = 0.0
@@ -109,7 +114,9 @@ class LocalExecutor:
             self._watch()
 
     def kill(self) -> None:
-        """Kill every run; `events` then tells of their ends."""
+        """Kill every run; `events` then tells of their ends. Safe in a signal handler."""
+        if self._zygote is not None and not self._ready and not self._fresh:
+            self._zygote.kill()  # it is still loading the script
         for worker in self._workers.values():
             self._kill(worker, "killed", "the tuner was told to stop at once")
 
@@ -137,7 +144,8 @@ class LocalExecutor:
             [*command, self._target],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1"), "LUTHIER_WORKER": "1"},
+            start_new_session=True,  # deaf to the terminal's Ctrl-C from its first moment
+            env=_environment_of_workers(),
         )
         theirs.close()
         self._door = ours
@@ -163,7 +171,7 @@ class LocalExecutor:
                 code = self._zygote.wait() if self._zygote else None
                 raise WorkerError(
                     f"the process that loads {self._target} ended with code {code} while loading; "
-                    "run the script by itself to see why."
+                    + ("it was told to." if code == -9 else "run the script alone to see why.")
                 )
 
     def _start(self, assignment: Assignment) -> None:
@@ -203,7 +211,7 @@ class LocalExecutor:
             pass_fds=[theirs.fileno()],
             stdin=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1"), "LUTHIER_WORKER": "1"},
+            env=_environment_of_workers(),
         )
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -215,8 +223,7 @@ class LocalExecutor:
         n_threads = max(1, (os.cpu_count() or 1) // self._n_workers)
         found = dict.fromkeys(_THREAD_VARIABLES, str(n_threads))
         if self._gpus:
-            # several slots may share a GPU: 4 workers on 2 GPUs are half a GPU each
-            found["CUDA_VISIBLE_DEVICES"] = self._gpus[slot % len(self._gpus)]
+            found["CUDA_VISIBLE_DEVICES"] = self._gpus[slot]
         return found
 
     def _wait(self, timeout_s: float) -> None:
@@ -224,7 +231,7 @@ class LocalExecutor:
         links = [worker.link for worker in self._workers.values() if worker.exit_code is None]
         ready, _, _ = select.select([*doors, *links], [], [], timeout_s)
         for link in ready:
-            if link is not self._door and not link.recv(4096):
+            if link is not self._door and not _rang(link):
                 time.sleep(0.001)  # closed: the exit code is on its way
         self._hear_zygote()
 
@@ -260,30 +267,24 @@ class LocalExecutor:
     def _read(self, run_id: str) -> list[Event]:
         worker = self._workers[run_id]
         gone = worker.exit_code is not None  # looked at first: what it said is then complete
-        events = worker.reader.read()
-        worker.said_end |= any(isinstance(event, Ended) for event in events)
+        events = worker.held + worker.reader.read()
+        worker.held = []
+        if not gone and any(isinstance(event, Ended) for event in events):
+            # the place is free only when the process is: what it said last waits for that
+            worker.held = events
+            if worker.said_end_s is None:
+                worker.said_end_s = time.monotonic()
+            elif time.monotonic() - worker.said_end_s > _LINGER_S:  # threads of the user's
+                self._kill(worker, "", "")
+            return []
         if gone:
             worker.reader.close()
             worker.link.close()
             del self._workers[run_id]
-            if not worker.said_end:
+            if worker.pid is not None:
+                _end_group(worker.pid)
+            if not any(isinstance(event, Ended) for event in events):
                 events.append(self._end_of(worker))
-        if worker.said_end and not gone:
-            # the place is free only when the process is: hold the end back for a moment
-            return self._hold(run_id, events)
-        return events
-
-    def _hold(self, run_id: str, events: list[Event]) -> list[Event]:
-        deadline_s = time.monotonic() + 5.0
-        worker = self._workers[run_id]
-        while worker.exit_code is None:
-            self._wait(0.005)
-            if time.monotonic() > deadline_s:  # non-daemon threads of the user's
-                self._kill(worker, "", "")
-                deadline_s += 5.0
-        worker.reader.close()
-        worker.link.close()
-        del self._workers[run_id]
         return events
 
     def _end_of(self, worker: _Worker) -> Ended:
@@ -298,6 +299,9 @@ class LocalExecutor:
                 "; the system may have been out of memory" if code == -9 else ""
             )
             return Ended(run_id, RunState.LOST, None, None, "killed", words)
+        if code == DISK_REFUSED:
+            words = f"{worker.assignment.paths.root} takes no more; free the disk. [E301]"
+            return Ended(run_id, RunState.LOST, None, None, "disk-full", words)
         tail = _tail(worker.assignment.paths.stderr)
         return Ended(run_id, RunState.LOST, None, None, "exited", f"exit code {code}\n{tail}")
 
@@ -326,12 +330,11 @@ class LocalExecutor:
                     os.kill(worker.pid, signal.SIGKILL)
 
 
-def find_gpus() -> tuple[str, ...]:
-    """The NVIDIA devices a run may be given, as CUDA_VISIBLE_DEVICES names them."""
-    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return tuple(filter(None, visible.split(",")))
-    found = sorted(Path("/dev").glob("nvidia[0-9]*"))
-    return tuple(path.name.removeprefix("nvidia") for path in found)
+def _environment_of_workers() -> dict[str, str]:
+    """One thread until a run says otherwise, and modules found where this process finds them."""
+    path = os.pathsep.join(filter(None, sys.path))
+    threads = dict.fromkeys(_THREAD_VARIABLES, "1")
+    return {**os.environ, **threads, "LUTHIER_WORKER": "1", "PYTHONPATH": path}
 
 
 def _memory_bytes(pid: int) -> int:
@@ -342,6 +345,20 @@ def _memory_bytes(pid: int) -> int:
         return sum(int(member.memory_info().rss) for member in family)
     except psutil.Error:
         return 0
+
+
+def _rang(link: socket.socket) -> bool:
+    """Take what a run has rung with; False when its end is closed, orders unread or not."""
+    try:
+        return bool(link.recv(4096))
+    except ConnectionResetError:
+        return False
+
+
+def _end_group(pid: int) -> None:
+    """Kill what a run that has ended left behind in its process group: helpers of the user's."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _tail(path: Path, n_lines: int = 20) -> str:

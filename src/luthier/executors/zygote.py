@@ -16,12 +16,13 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
 from luthier.contracts import Assignment
-from luthier.core.errors import LuthierError
-from luthier.worker.process import run_in_this_process
+from luthier.core.errors import LuthierError, StoreError
+from luthier.worker.process import DISK_REFUSED, run_in_this_process
 from luthier.worker.target import TrainFunction, function_of, load_target
 
 MESSAGE_BYTES = 1 << 18
@@ -34,7 +35,7 @@ def main(fd: int, target: str) -> None:
     try:
         function = function_of(load_target(target))
     except LuthierError as error:
-        _tell(tuner, "broken", str(error), getattr(error, "trace", ""))
+        _tell(tuner, "broken", str(error.args[0]), getattr(error, "trace", ""))
         return
     if "torch" in sys.modules:
         import torch
@@ -87,6 +88,10 @@ def _become_run(
             connection.close()
         run_in_this_process(function, assignment, socket.socket(fileno=fd))
         status = 0
+    except StoreError:  # the disk takes nothing: the exit code is all that can still be said
+        status = DISK_REFUSED
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -18,7 +18,7 @@ from typing import IO, Any, final
 from luthier.core.errors import CheckpointError, StoreError
 from luthier.core.study import Checkpoint
 
-_FORMAT = 1
+_FORMAT = 2
 State = dict[str, Any]
 
 
@@ -38,18 +38,20 @@ class CheckpointWriter:
         """Whether a write is under way."""
         return self._thread is not None and self._thread.is_alive()
 
-    def write(self, state: State, step: float, loss: float | None, *, wait: bool) -> None:
+    def write(
+        self, state: State, step: float, loss: float | None, *, wait: bool, kept: str = ""
+    ) -> None:
         """Save a state; without `wait` in the background, for which it is copied first.
 
         An error of a background write is raised by the next call.
         """
         self.join()
         if wait:
-            self._write(state, step, loss)
+            self._write(state, step, loss, kept)
             return
         state = _copy(state)
         self._thread = threading.Thread(
-            target=self._write_aside, args=(state, step, loss), name="luthier-checkpoint"
+            target=self._write_aside, args=(state, step, loss, kept), name="luthier-checkpoint"
         )
         self._thread.start()
 
@@ -62,14 +64,14 @@ class CheckpointWriter:
             error, self._error = self._error, None
             raise error
 
-    def _write_aside(self, state: State, step: float, loss: float | None) -> None:
+    def _write_aside(self, state: State, step: float, loss: float | None, kept: str) -> None:
         try:
-            self._write(state, step, loss)
+            self._write(state, step, loss, kept)
         except Exception as error:
             self._error = error
 
-    def _write(self, state: State, step: float, loss: float | None) -> None:
-        name = f"step-{step:09.3f}.ckpt"
+    def _write(self, state: State, step: float, loss: float | None, kept: str) -> None:
+        name = f"step-{step:012.6f}.ckpt"
         temporary = self._folder / f".{name}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +87,9 @@ class CheckpointWriter:
             raise StoreError(
                 f"checkpoint {self._folder / name} could not be written: {error}; free the disk."
             ) from error
-        self._saved(Checkpoint(self._run_id, step, name, checked.n_bytes, checked.crc32, loss))
+        self._saved(
+            Checkpoint(self._run_id, step, name, checked.n_bytes, checked.crc32, loss, kept)
+        )
 
 
 def read_checkpoint(path: Path, expected: Checkpoint) -> State:

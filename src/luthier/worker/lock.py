@@ -5,8 +5,11 @@ The lock belongs to the open file, so it goes with the process, however that die
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import final
+
+_N_TRIES, _PAUSE_S = 5, 0.01  # `owner` holds it for some microseconds
 
 
 @final
@@ -18,12 +21,16 @@ class ProcessLock:
         self._fd: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; never waits."""
+        """Take the lock if it is free; waits no longer than someone who looks may hold it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        for _ in range(_N_TRIES):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                time.sleep(_PAUSE_S)
+        else:
             os.close(fd)
             return False
         os.ftruncate(fd, 0)

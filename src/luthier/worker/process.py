@@ -11,10 +11,13 @@ import socket
 import sys
 
 from luthier.contracts import Assignment
+from luthier.core.errors import StoreError
 from luthier.worker.link import SocketLink
 from luthier.worker.lock import ProcessLock
 from luthier.worker.target import TrainFunction, function_of, load_target
 from luthier.worker.train import train
+
+DISK_REFUSED = 74  # exit code: what the run said could not be written (EX_IOERR of sysexits.h)
 
 
 def run_in_this_process(
@@ -45,7 +48,10 @@ def main(fd: int, target: str) -> None:
     assignment: Assignment = pickle.load(sys.stdin.buffer)
     os.environ.update(assignment.environment)
     function = function_of(load_target(target))
-    run_in_this_process(function, assignment, socket.socket(fileno=fd))
+    try:
+        run_in_this_process(function, assignment, socket.socket(fileno=fd))
+    except StoreError:
+        sys.exit(DISK_REFUSED)
 
 
 if __name__ == "__main__":

@@ -6,23 +6,44 @@
         run.report(val_loss=…)
 
 Orders are obeyed between two steps, when the body of the loop is done: a checkpoint taken there
-holds everything the step changed, whatever came after `report()`. Only a stop is obeyed at once.
+holds everything the step changed, whatever came after `report()`. A stop is obeyed at the next
+report; changes of live parameters are obeyed between two batches where the loop uses `batches()`.
 Without a tuner the same calls do nothing but count.
 """
 
+import importlib
 import math
+import os
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 from luthier.contracts import Assignment
+from luthier.core.action import Author
 from luthier.core.domain import Value
-from luthier.core.errors import AttachError, MetricError, OptionError, PauseRun, StopRun
+from luthier.core.errors import (
+    AttachError,
+    CheckpointError,
+    MetricError,
+    OptionError,
+    PauseRun,
+    PointError,
+    ReadBackError,
+    StopRun,
+)
+from luthier.core.lr_find import LrFinding
+from luthier.core.shapes import Shape, shape
 from luthier.core.study import Checkpoint, RunState
-from luthier.worker import live, rng
-from luthier.worker.checkpoint import CheckpointWriter, read_checkpoint
+from luthier.worker import rng
+from luthier.worker.checkpoint import CheckpointWriter, State, read_checkpoint
 from luthier.worker.link import Link, NoLink, Order
+from luthier.worker.live import Effective, Live, Own, shown
+from luthier.worker.lr_find import find_lr
+from luthier.worker.position import Position
+from luthier.worker.schedule import Schedule
 from luthier.worker.stateful import Stateful, stateful
 from luthier.worker.wire import REPORT, WireWriter
 
@@ -30,6 +51,9 @@ from luthier.worker.wire import REPORT, WireWriter
 SAVE_SHARE = 0.02
 # … are at least this far apart, and come this often even when nothing got better.
 SAVE_GAP_S, SAVE_EVERY_S = 1.0, 30.0
+_AT_ONCE = ("change", "mark", "continue")  # obeyed between two batches
+
+Batch = TypeVar("Batch")
 
 
 @final
@@ -38,15 +62,19 @@ class Parameters(Mapping[str, Value]):
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self._values = dict(values)
+        self._taken: set[str] = set()  # names that the training code has read
 
     def __getitem__(self, name: str) -> Value:
+        self._taken.add(name)
         return self._values[name]
 
     def __getattr__(self, name: str) -> Value:
+        if name.startswith("_"):  # before __init__ is done, as when it is copied
+            raise AttributeError(name)
         try:
-            return self.__dict__["_values"][name]
+            return self[name]
         except KeyError:
-            known = ", ".join(self.__dict__.get("_values", {}))
+            known = ", ".join(self._values)
             raise AttributeError(f"no parameter {name!r}; this run has: {known}") from None
 
     def __iter__(self) -> Iterator[str]:
@@ -80,11 +108,20 @@ class LiveRun:
         self._to_step = run.to_step if run else math.inf
         self._wire = wire
         self._link = link or NoLink()
-        self._things: dict[str, Any] = {}
+        self._live = Live()
         self._access: dict[str, Stateful] = {}
+        self._probes: Any = None
         self._looping = False
         self._announced = False
-        self._waiting: list[Order] = []
+        self._waiting: list[Order] = [
+            {"number": number, "kind": "change", **asdict(change)}
+            for number, change in (assignment.plan if assignment else ())
+        ]
+        self._schedules: list[Schedule] = []
+        self._position: Position | None = None  # inside of a step that goes through batches()
+        self._resume_at: dict[str, Any] | None = None  # a position that a checkpoint held
+        self._discarding = False  # the step under way is to be rolled back
+        self._edited: tuple[int, list[float], list[float]] | None = None  # rates before and after
         self._reported: set[str] = set()
         self._began_s = time.perf_counter()
         self._before_s = run.train_s if run else 0.0
@@ -94,6 +131,7 @@ class LiveRun:
         self._saved_s = self._began_s
         self._save_cost_s = 0.0
         self._saved_step: float | None = None
+        self._saved: Checkpoint | None = None
         self._writer: CheckpointWriter | None = None
         if assignment:
             folder = assignment.paths.checkpoints
@@ -133,9 +171,77 @@ class LiveRun:
         """
         if self._looping:
             raise AttachError("attach() inside of the loop; call it before `for … in run.steps()`.")
-        access = {name: stateful(name, thing) for name, thing in things.items()}
-        self._things |= things
-        self._access |= access
+        self._access |= {name: stateful(name, thing) for name, thing in things.items()}
+        self._live.attach(things)
+        tier = os.environ.get("LUTHIER_PROBES", "economy")
+        if self._assignment and "torch" in sys.modules and tier != "off":
+            if self._probes is not None:
+                self._probes.close()
+            probes = importlib.import_module("luthier.worker.probes")  # it needs torch
+            self._probes = probes.Probes(self._live.things, tier)
+
+    def live(
+        self,
+        name: str,
+        write: Callable[[Value], object],
+        read: Callable[[], Value] | None = None,
+    ) -> None:
+        """Make a parameter of the space live with a function of your own.
+
+        `write` is called with every new value, `read` gives the value in force. Needed only for
+        what Luthier does not find in the attached objects and the loop does not read from
+        `run.params` at every step: the strength of an augmentation, say.
+        """
+        if name not in self.params:
+            raise OptionError(f"live({name!r}): this run has {[*self.params]}.")
+        self._live.bind(Own(name, write, read, self.params[name]))
+
+    def schedule(
+        self,
+        optimizer: Any,  # noqa: ANN401
+        how: str | Shape = "linear",
+        *,
+        n_steps: float | None = None,
+        warmup: float = 0.0,
+        cooldown: float = 0.2,
+        final: float = 0.0,
+    ) -> Schedule:
+        """Drive the learning rate: "constant", "linear", "cosine", "cooldown" or "one-cycle".
+
+        Or any function of the fraction done (0 to 1) that gives the factor on the optimizer's
+        rate. Moves by itself between steps, and between batches in `batches()`; a live change of
+        the rate holds under it. `warmup`, `cooldown` and `final` as in `luthier.core.shapes`.
+        """
+        last = n_steps or self._max_steps
+        if last is None:
+            raise OptionError("schedule() does not know the length; write n_steps=30.")
+        curve = how if callable(how) else shape(
+            how, warmup=warmup, cooldown=cooldown, final=final
+        )  # fmt: skip
+        made = Schedule(optimizer, curve, last)
+        self._schedules.append(made)
+        self.attach(**{f"schedule_{len(self._schedules)}": made})
+        return made
+
+    def find_lr(
+        self,
+        step: Callable[[], Any],
+        *,
+        low: float = 1e-7,
+        high: float = 10.0,
+        n_steps: int = 100,
+    ) -> LrFinding:
+        """A range test with what was attached: `step()` trains one batch and gives its loss.
+
+        Attached objects and random generators are put back exactly; see docs/lr-find.md.
+        """
+        if self._probes is not None:
+            self._probes.pause(True)
+        try:
+            return find_lr(self._live.things, step, low=low, high=high, n_steps=n_steps)
+        finally:
+            if self._probes is not None:
+                self._probes.pause(False)
 
     def steps(self, n: int | None = None) -> Iterator[int]:
         """Step numbers 1, 2, … to `n` (default: the study's `max_steps`).
@@ -148,14 +254,45 @@ class LiveRun:
                 "run.steps() does not know how many; write run.steps(30) or @tune(max_steps=30)."
             )
         last = min(limits)
+        if self._max_steps is None:
+            self._max_steps = last
         self._restore_parent()
         self._looping = True
+        self._freeze()
         self._announce(self.step, pausable=bool(self._access))
+        self._obey_due(self.step)  # what is planned for the first step
+        self.params._taken.clear()
         while self.step < last:
             self.step = math.floor(self.step) + 1
+            self._position = None
             yield int(self.step)
+            self._discard_or_move()
             self._between_steps(last)
         self._looping = False
+
+    def batches(self, loader: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches of `loader`; between two of them changes of live parameters are obeyed.
+
+        For the loop over the training data, once in a step. After a restore to the middle of a
+        step it goes on behind the batches that were trained: the states of the random generators
+        are put back, and those batches are fetched once more. Other loops over data in the same
+        step just run through.
+        """
+        if not self._looping or self._position is not None or not hasattr(loader, "__len__"):
+            yield from loader
+            return
+        self._position = position = Position(loader, self._resume_at)
+        self._resume_at = None
+        start = math.floor(self.step) - 1
+        for batch in position.batches():
+            yield batch
+            at = start + position.fraction
+            for schedule in self._schedules:
+                schedule.move(at)
+            if position.fraction < 1.0 and self._assignment is not None:
+                self._between_batches(at)
+                if self._discarding:
+                    return
 
     def report(self, *, step: float | None = None, **metrics: Any) -> None:  # noqa: ANN401
         """Record metrics of the step under way (fractions of steps allowed); never waits.
@@ -172,6 +309,10 @@ class LiveRun:
             raise MetricError(f"report({metrics!r}): {error}; expected numbers.") from error
         if step is not None:
             at = float(step)
+            last = self._max_steps if self._assignment else None
+            if not math.isfinite(at) or (last is not None and at > last):
+                limit = "" if last is None else f" up to {last:g}, the study's max_steps"
+                raise MetricError(f"report(step={step!r}); expected a number of steps{limit}.")
             if not self._looping:
                 self.step = at
         elif self._looping:
@@ -179,9 +320,11 @@ class LiveRun:
         else:
             at = self.step = self.step + 1
         assignment = self._assignment
-        if assignment is None:
+        if assignment is None or self._discarding:
             return
         self._reported.update(values)
+        if self._probes is not None:
+            values |= self._probes.collect()
         if not self._announced:  # a loop without steps(): can be stopped, not paused
             self._announce(0, pausable=False)
         self._say(REPORT, at, self.train_s, values)
@@ -195,24 +338,42 @@ class LiveRun:
 
     def finish(self, state: RunState, reason: str = "", error: str = "") -> None:
         """Say the last word of this process about the run; for executors."""
+        if self._probes is not None:
+            self._probes.close()
         if self._writer:
             self._writer.join()
-        self._say("end", state.value, self.step, self.train_s, reason, error)
+        if state is RunState.COMPLETED and self.step > 0:
+            self._save(wait=True)  # a loop that was left early has not saved its last step
+        # before the loop the step is not known here: what has been reported counts
+        step = self.step if self._announced else None
+        self._say("end", state.value, step, self.train_s, reason, error)
         self._link.ring()
 
     def _announce(self, step: float, *, pausable: bool) -> None:
         self._announced = True
-        self._say("started", step, pausable, live.shown(self._effective()))
+        self._say("started", step, pausable, shown(self._live.read()))
+
+    def _freeze(self) -> None:
+        """Parts that the run's parameters say stand still from the start."""
+        for name, value in self.params._values.items():
+            knob = self._live.knob(name)
+            if knob is not None and knob.name == "frozen":
+                self._live.apply({}, {name: value})
+
+    def _discard_or_move(self) -> None:
+        if not self._discarding:
+            for schedule in self._schedules:
+                schedule.move(self.step)
 
     def _between_steps(self, last: int) -> None:
         if self._assignment is None:
             return
+        self._position = None
         self._waiting += self._link.poll()
         self._obey_stop()
-        orders, self._waiting = self._waiting, []
-        pause = ""
-        for order in orders:
-            pause = self._obey(order) or pause
+        self._look_for_drift()
+        pause = self._obey_due(self.step)
+        self._discarding = False
         if not self._access:
             return
         if self.step >= last:
@@ -223,55 +384,116 @@ class LiveRun:
         elif self._save_due():
             self._save(wait=False)
 
+    def _between_batches(self, at: float) -> None:
+        self._waiting += self._link.poll()
+        if not self._waiting:
+            return
+        self._obey_stop()
+        self._obey_due(at, _AT_ONCE)
+        # weights that will be thrown away need no more training; the loop is left at its end
+        self._discarding = any(o["kind"] == "rollback" for o in self._waiting) and bool(
+            self._access
+        )
+
     def _obey_stop(self) -> None:
         for order in self._waiting:
-            if order["kind"] == "stop":
-                self._say("obeyed", order["number"], self.step, {}, {})
+            # the study ends: what cannot be saved cannot wait for another day
+            ends = order["kind"] == "pause" and order.get("author") == Author.GUARD
+            if order["kind"] == "stop" or (ends and not self._access):
+                if order["number"]:  # 0: nobody asked, as when the process is to go
+                    self._say("obeyed", order["number"], self.step, {}, {}, {})
                 raise StopRun(order["reason"])
 
-    def _obey(self, order: Order) -> str:
-        """Carry out one order; for a pause, returns its reason."""
+    def _obey_due(self, at: float, kinds: tuple[str, ...] = ()) -> str:
+        """Obey what has come and what was planned up to `at`; for a pause, returns its reason."""
+        due: list[Order] = []
+        later: list[Order] = []
+        for order in self._waiting:
+            planned = order.get("at_step")
+            soon = (planned is None or planned <= at) and (not kinds or order["kind"] in kinds)
+            (due if soon else later).append(order)
+        self._waiting = later
+        pause = ""
+        for order in sorted(due, key=lambda o: o.get("at_step") or 0.0):
+            pause = self._obey(order, at) or pause
+        return pause
+
+    def _obey(self, order: Order, at: float) -> str:
+        """Carry out one order at step `at`; for a pause, returns its reason."""
         number, kind = order["number"], order["kind"]
-        if kind in ("pause", "rollback") and not self._access:
-            if number:
-                self._say("refused", number, "the run attached nothing that could be saved")
-            return ""
+        before, was = self._live.read(), self.params._values
+        if kind in ("pause", "rollback", "mark") and not self._access:
+            return self._refuse(number, "the run attached nothing that could be saved")
+        changed: Mapping[str, Value] = {}
         if kind == "continue":
             self._to_step = max(self._to_step, order["to_step"])
+        elif kind == "mark":
+            # waited for: whoever marks may want to go back there at once
+            self._save(wait=True, at=at, kept=f"mark: {order['reason']}")
         elif kind == "change":
-            self._change(order["params"])
+            try:
+                changed = self._change(order["params"], number, at)
+            except (PointError, ReadBackError) as error:
+                return self._refuse(number, str(error.args[0]))
+            self._edited = (number, *_rates(before, self._live.read()))
         elif kind == "rollback":
-            self._roll_back(Checkpoint(**order["checkpoint"]), order["path"], order["params"])
+            try:
+                at, changed = self._roll_back(order)
+            except CheckpointError as error:
+                return self._refuse(number, str(error.args[0]))
         elif kind != "pause":
-            self._say("refused", number, f"a running run does not know {kind!r}")
-            return ""
+            return self._refuse(number, f"a running run does not know {kind!r}")
         if number:
-            read_back = live.shown(self._effective())
-            self._say("obeyed", number, self.step, read_back, order.get("params", {}))
+            read_back = shown(self._live.read())
+            asked = {name: was[name] for name in changed if name in was}
+            self._say("obeyed", number, at, read_back, changed, {**asked, **shown(before)})
             self._link.ring()
         return order["reason"] if kind == "pause" else ""
 
-    def _change(self, params: Mapping[str, Value]) -> None:
-        live.apply(self._things.values(), self.params, params)
-        self.params = Parameters({**self.params, **params})
+    def _refuse(self, number: int, why: str) -> str:
+        if number:
+            self._say("refused", number, why)
+            self._link.ring()
+        return ""
 
-    def _roll_back(self, to: Checkpoint, path: str, params: Mapping[str, Value]) -> None:
+    def _change(self, params: Mapping[str, Value], number: int, at: float) -> Mapping[str, Value]:
+        for name in params:
+            read_by_loop = name in self.params._taken or at == 0
+            if self._live.knob(name) is None and not read_by_loop:
+                raise PointError(
+                    f"nothing attached holds {name}, and the loop does not read run.params.{name} "
+                    f"at every step: a change would do nothing. Attach what holds it, or give "
+                    f"run.live({name!r}, write=…) before the loop."
+                )
+        self._save(wait=False, at=at, kept=f"before:{number}")
+        self._live.apply(self.params._values, params)
+        self._take(params)
+        return params
+
+    def _roll_back(self, order: Order) -> tuple[float, Mapping[str, Value]]:
         if self._writer:
             self._writer.join()
-        wanted = {**self.params, **params}
+        to = Checkpoint(**order["checkpoint"])
+        state = read_checkpoint(Path(order["path"]), to)
         self._say("back", to.step)
-        self._restore(to, path, wanted)
+        self._restore(to, state, {**self.params._values, **order["params"]})
         self._best_loss = self._loss = to.loss if to.loss is not None else math.nan
         self._better = False
+        return to.step, order["params"]
+
+    def _take(self, params: Mapping[str, Value]) -> None:
+        taken = self.params._taken
+        self.params = Parameters({**self.params._values, **params})
+        self.params._taken |= taken
 
     def _restore_parent(self) -> None:
-        if self._assignment and self._assignment.resume_from:
+        if self._assignment and self._assignment.resume_from and not self._announced:
             to = self._assignment.resume_from
-            self._restore(to, self._assignment.resume_path, self.params)
+            state = read_checkpoint(Path(self._assignment.resume_path), to)
+            self._restore(to, state, self.params._values)
             self._loss = to.loss if to.loss is not None else math.nan
 
-    def _restore(self, to: Checkpoint, path: str, params: Mapping[str, Value]) -> None:
-        state = read_checkpoint(Path(path), to)
+    def _restore(self, to: Checkpoint, state: State, params: Mapping[str, Value]) -> None:
         missing = sorted(state["things"].keys() ^ self._access.keys())
         if missing:
             raise AttachError(
@@ -280,15 +502,31 @@ class LiveRun:
             )
         for name, saved in state["things"].items():
             self._access[name].put(saved)
-        live.check(self._things.values(), state["effective"])
-        live.apply(self._things.values(), state["params"], params)
-        self.params = Parameters(params)
+        self._live.restore(state["effective"], state["params"], params)
+        self._take(params)
         self.step = to.step
-        self._saved_step = to.step
+        self._saved_step, self._saved = to.step, None
+        self._resume_at = state["position"]
+        self._edited = None
         rng.put_back(state["rng"])
 
-    def _effective(self) -> live.Effective:
-        return live.read(self._things.values())
+    def _look_for_drift(self) -> None:
+        """Say so when a scheduler has taken back a change of the rate."""
+        if self._edited is None:
+            return
+        number, before, after = self._edited
+        now = [float(value) for value in self._live.read().get("lr", [])]
+        if now == after or len(now) != len(before):
+            return
+        self._edited = None
+        for at, was, asked in zip(now, before, after, strict=True):
+            if min(at, was, asked) > 0 and abs(math.log(at / was)) < abs(math.log(at / asked)):
+                self._say(
+                    "noted", number,
+                    f"a scheduler has put the rate to {at:.3g} by step {self.step:g}: it computes "
+                    "it from a base of its own; attach the scheduler, or use run.schedule(…)",
+                )  # fmt: skip
+                return
 
     def _save_due(self) -> bool:
         since_s = time.perf_counter() - self._saved_s
@@ -296,29 +534,44 @@ class LiveRun:
         busy = self._writer is not None and self._writer.busy
         return not busy and since_s >= (gap_s if self._better else max(gap_s, SAVE_EVERY_S))
 
-    def _save(self, *, wait: bool) -> None:
-        if self._writer is None or self._saved_step == self.step:
+    def _save(self, *, wait: bool, at: float | None = None, kept: str = "") -> None:
+        """A checkpoint of step `at` (default: the step that is done); `kept`: why it stays."""
+        at = self.step if at is None else at
+        if self._writer is None or not self._access:
+            return
+        if self._saved_step == at:
+            self._writer.join()
+            if kept and self._saved is not None:
+                reasons = [*filter(None, [self._saved.kept]), kept]
+                self._tell_saved(replace(self._saved, kept=", ".join(reasons)))
             return
         began_s = time.perf_counter()
         state = {
             "things": {name: access.take() for name, access in self._access.items()},
-            "params": dict(self.params),
-            "effective": self._effective(),
+            "params": dict(self.params._values),
+            "effective": self._live.read(),
             "rng": rng.capture(),
+            "position": self._position.state() if self._position and at % 1 else None,
         }
         loss = None if math.isnan(self._loss) else self._loss
-        self._writer.write(state, self.step, loss, wait=wait)
+        self._writer.write(state, at, loss, wait=wait, kept=kept)
         self._saved_s = time.perf_counter()
         self._save_cost_s = self._saved_s - began_s
-        self._saved_step = self.step
+        self._saved_step = at
         self._better = False
 
     def _tell_saved(self, c: Checkpoint) -> None:
-        self._say("saved", c.step, c.file, c.n_bytes, c.crc32, c.loss)
+        self._saved = c
+        self._say("saved", c.step, c.file, c.n_bytes, c.crc32, c.loss, c.kept)
 
     def _say(self, *parts: object) -> None:
         if self._wire is not None:
             self._wire.say(*parts)
+
+
+def _rates(before: Effective, after: Effective) -> tuple[list[float], list[float]]:
+    """The learning rates before and after."""
+    return [float(v) for v in before.get("lr", [])], [float(v) for v in after.get("lr", [])]
 
 
 _current: LiveRun | None = None

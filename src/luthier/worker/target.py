@@ -9,12 +9,13 @@ import importlib.util
 import pickle
 import sys
 import traceback
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from luthier.core.errors import TargetError, TrainingError
+from luthier.core.errors import LuthierError, TargetError, TrainingError
 
 TrainFunction = Callable[[Any], object]
 _HERE = str(Path(__file__).resolve().parent.parent)
@@ -23,10 +24,19 @@ _HERE = str(Path(__file__).resolve().parent.parent)
 def load_target(target: str) -> Any:  # noqa: ANN401  a tunable, or a plain function
     """What `target` names; TargetError when it is not there, TrainingError when its code raises."""
     if target.startswith("pickle:"):
-        with Path(target.removeprefix("pickle:")).open("rb") as file:
-            return pickle.load(file)
-    source, _, name = target.partition(":")
-    module = _load_module(source)
+        path = Path(target.removeprefix("pickle:"))
+        try:
+            with path.open("rb") as file:
+                return pickle.load(file)
+        except Exception as error:
+            raise TrainingError(
+                f"the function in {path} cannot be loaded: {type(error).__name__}: {error}.",
+                user_traceback(error),
+            ) from error
+    source, _, name = target.rpartition(":")
+    if not source or "/" in name or name.endswith(".py"):  # a folder may have a colon in its name
+        source, name = target, ""
+    module = load_module(source)
     if name:
         if not hasattr(module, name):
             raise TargetError(f"{source} has no {name!r}; it has {_tunables(module) or 'none'}.")
@@ -51,14 +61,15 @@ def user_traceback(error: BaseException) -> str:
     trace: TracebackType | None = error.__traceback__
     while trace and trace.tb_frame.f_code.co_filename.startswith((_HERE, "<frozen importlib")):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
+    return "".join(traceback.format_exception(type(error), error, trace))
 
 
 def _tunables(module: ModuleType) -> list[str]:
     return [name for name, it in vars(module).items() if getattr(it, "is_luthier_tunable", False)]
 
 
-def _load_module(source: str) -> ModuleType:
+def load_module(source: str) -> ModuleType:
+    """The script or module `source`; TargetError when it is not there."""
     path = Path(source)
     is_file = source.endswith(".py") or path.is_file()
     if is_file and not path.is_file():
@@ -76,8 +87,9 @@ def _load_module(source: str) -> ModuleType:
     except TargetError:
         raise
     except Exception as error:
+        words = error.args[0] if isinstance(error, LuthierError) else error
         raise TrainingError(
-            f"importing {source} failed: {type(error).__name__}: {error}.", user_traceback(error)
+            f"importing {source} failed: {type(error).__name__}: {words}", user_traceback(error)
         ) from error
 
 
@@ -86,8 +98,8 @@ def _load_file(path: Path) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     name = _module_name(path)
-    if name in sys.modules:
-        return sys.modules[name]
+    if (known := sys.modules.get(name)) is not None:
+        return known
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is no Python script.")
@@ -102,8 +114,12 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _module_name(path: Path) -> str:
-    """The name an import would give the script, unless that is another module's name."""
-    found = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
-    if found is not None and found.origin == str(path):
+    """The name an import would give the script, unless that is another file's name."""
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return path.stem
-    return f"luthier_script_{path.stem}"
+    if loaded is None and path.stem.isidentifier():
+        found = importlib.util.find_spec(path.stem)
+        if found is not None and found.origin == str(path):
+            return path.stem
+    return f"luthier_script_{path.stem}_{zlib.crc32(str(path).encode()):08x}"

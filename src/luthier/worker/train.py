@@ -1,7 +1,17 @@
 """One run from its assignment to its last word, in whatever process or thread this is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from luthier.contracts import Assignment
-from luthier.core.errors import CheckpointError, LuthierError, MetricError, PauseRun, StopRun
+from luthier.core.errors import (
+    CheckpointError,
+    LuthierError,
+    MetricError,
+    PauseRun,
+    RunSignal,
+    StopRun,
+)
 from luthier.core.study import RunState
 from luthier.worker import rng
 from luthier.worker.link import Link
@@ -12,43 +22,70 @@ from luthier.worker.wire import WireWriter
 DAMAGED = "checkpoint-damaged"
 
 
+Ending = tuple[RunState, str, str]  # state, reason, words
+
+
 def train(function: TrainFunction, assignment: Assignment, link: Link) -> None:
     """Call the user's function; whatever it does ends as exactly one `end` on the wire."""
+    with training(assignment, link) as run:
+        function(run)
+
+
+@contextmanager
+def training(assignment: Assignment, link: Link, *, tell: bool = False) -> Iterator[LiveRun]:
+    """The run, for the code in the block; stop and pause end the block quietly.
+
+    Errors of the code end it quietly too: they are in the store. With `tell` they are raised again.
+    """
     wire = WireWriter(assignment.paths.wire)
     run = LiveRun(assignment, wire=wire, link=link)
     rng.seed_everything(assignment.seed)
     set_current(run)
+    error: BaseException | None = None
     try:
-        run.finish(*_outcome(function, run, assignment))
+        try:
+            yield run
+            _check_reported(run, assignment)
+        except BaseException as caught:
+            error = caught
+        run.finish(*_ending(error))
     finally:
         set_current(None)
         wire.close()
+    if isinstance(error, KeyboardInterrupt) or (
+        tell and error is not None and not isinstance(error, RunSignal)
+    ):
+        raise error
 
 
-def _outcome(
-    function: TrainFunction, run: LiveRun, assignment: Assignment
-) -> tuple[RunState, str, str]:
-    try:
-        function(run)
-        study = assignment.study
-        if not len(assignment.run.curve) and study.metric not in run.metrics:
-            raise MetricError(
-                f"the training ended without a report of {study.metric!r}; "
-                f"it reported {sorted(run.metrics) or 'nothing'}. "
-                f"Call run.report({study.metric}=…), or name another metric in @tune."
-            )
-    except StopRun as signal:
-        return RunState.STOPPED, str(signal), ""
-    except PauseRun as signal:
-        return RunState.PAUSED, str(signal), ""
-    except CheckpointError as error:
-        return RunState.LOST, DAMAGED, str(error)
-    except LuthierError as error:
-        return RunState.FAILED, error.code, user_traceback(error)
-    except SystemExit as signal:
-        return RunState.FAILED, "system-exit", f"the training code called exit({signal.code!r})\n"
-    except MemoryError as error:
-        return RunState.FAILED, "out-of-memory", user_traceback(error)
-    except Exception as error:
-        return RunState.FAILED, "exception", user_traceback(error)
-    return RunState.COMPLETED, "done", ""
+def _check_reported(run: LiveRun, assignment: Assignment) -> None:
+    metric = assignment.study.metric
+    if not len(assignment.run.curve) and metric not in run.metrics:
+        raise MetricError(
+            f"the training ended without a report of {metric!r}; "
+            f"it reported {sorted(run.metrics) or 'nothing'}. "
+            f"Call run.report({metric}=…), or name another metric in @tune."
+        )
+
+
+def _ending(error: BaseException | None) -> Ending:
+    match error:
+        case None:
+            return RunState.COMPLETED, "done", ""
+        case StopRun():
+            return RunState.STOPPED, str(error), ""
+        case PauseRun():
+            return RunState.PAUSED, str(error), ""
+        case CheckpointError():
+            return RunState.LOST, DAMAGED, str(error)
+        case LuthierError():
+            return RunState.FAILED, error.code, user_traceback(error)
+        case SystemExit():
+            words = f"the training code called exit({error.code!r})\n"
+            return RunState.FAILED, "system-exit", words
+        case KeyboardInterrupt():
+            return RunState.LOST, "interrupted", "interrupted by the keyboard"
+        case MemoryError():
+            return RunState.FAILED, "out-of-memory", user_traceback(error)
+        case _:
+            return RunState.FAILED, "exception", user_traceback(error)

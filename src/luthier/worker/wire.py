@@ -14,12 +14,14 @@ from typing import Any, final
 
 import numpy as np
 
+from luthier.core.domain import values_from_json
 from luthier.core.errors import StoreError
 from luthier.core.event import (
     Dropped,
     Ended,
     Event,
     Heard,
+    Noted,
     Obeyed,
     Refused,
     Reported,
@@ -147,12 +149,14 @@ def _event(run_id: str, line: list[Any]) -> Event:
     match line:
         case ["started", step, pausable, read_back]:
             return Started(run_id, step, pausable, read_back)
-        case ["saved", step, file, n_bytes, crc32, loss]:
-            return Saved(run_id, Checkpoint(run_id, step, file, n_bytes, crc32, loss))
+        case ["saved", step, file, n_bytes, crc32, loss, kept]:
+            return Saved(run_id, Checkpoint(run_id, step, file, n_bytes, crc32, loss, kept))
         case ["dropped", step, reason]:
             return Dropped(run_id, step, reason)
-        case ["obeyed", number, step, read_back, params]:
-            return Obeyed(run_id, number, step, read_back, params)
+        case ["obeyed", number, step, read_back, params, before]:
+            return Obeyed(run_id, number, step, read_back, values_from_json(params), before)
+        case ["noted", number, words]:
+            return Noted(run_id, number, words)
         case ["refused", number, why]:
             return Refused(number, why)
         case ["back", step]:
