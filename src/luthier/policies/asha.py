@@ -6,14 +6,14 @@ rung is promoted: it goes on from its checkpoint. If there is none, a new point 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import final
 
 from luthier.contracts import Sampler
-from luthier.core.action import Action, Continue, Start, Stop
-from luthier.core.study import Run, RunState, StudyView
+from luthier.core.action import Action, Start
+from luthier.core.study import StudyView
 from luthier.policies.drawing import draw
-from luthier.policies.rungs import ranked, reached, rung_steps, standing
+from luthier.policies.leaving import left_behind, pauses, stops
+from luthier.policies.rungs import finale, promotions, rung_steps
 
 
 @final
@@ -33,47 +33,14 @@ class Asha:
         """Promotions first, then new points; unpausable runs are stopped where others pause."""
         rungs = rung_steps(view, self.first_step, self.eta)
         runs = list(view.current().values())
-        actions: list[Action] = list(self._stops(runs, rungs))
-        n_free = view.n_free
-        promoted = self._promotions(runs, rungs)[:n_free]
-        actions += promoted
-        n_free -= len(promoted)
-        points = draw(view, self.sampler, min(n_free, view.n_new))
+        promoted = promotions(runs, rungs, self.eta)
+        left: list[Action] = [
+            *stops(view, runs, rungs, self.eta, unpausable=True),
+            *pauses(view, left_behind(runs, promoted)),
+        ]
+        actions: list[Action] = list(promoted[: view.n_free])
+        points = draw(view, self.sampler, min(view.n_free - len(actions), view.n_new))
         actions += [Start(params=p, to_step=rungs[0], reason="new-point") for p in points]
-        if not actions and n_free > 0 and not any(run.active for run in runs):
-            actions += self._finale(runs, rungs)
-        return actions
-
-    def _promotions(self, runs: list[Run], rungs: list[int]) -> list[Continue]:
-        found = []
-        for step, following in reversed(list(pairwise(rungs))):
-            there = ranked((run for run in runs if reached(run, step)), step)
-            for run in there[: len(there) // self.eta]:
-                waits = run.state is RunState.PAUSED and step <= run.step < following
-                if waits and run.to_step <= run.step and standing(run, step) < float("inf"):
-                    found.append(Continue(run_id=run.id, to_step=following, reason="promoted"))
-        return found
-
-    def _finale(self, runs: list[Run], rungs: list[int]) -> list[Continue]:
-        for step, following in reversed(list(pairwise(rungs))):
-            waiting = [r for r in runs if r.state is RunState.PAUSED and step <= r.step < following]
-            finished = [r for r in runs if r.step >= following]
-            if waiting and not finished:
-                best = ranked(waiting, step)[0]
-                return [Continue(run_id=best.id, to_step=following, reason="best-goes-on")]
-            if finished:
-                return []
-        return []
-
-    def _stops(self, runs: list[Run], rungs: list[int]) -> list[Stop]:
-        found = []
-        for run in runs:
-            if run.pausable or run.state is not RunState.RUNNING:
-                continue
-            passed = [step for step in rungs[:-1] if step <= run.step]
-            if passed:
-                there = ranked((r for r in runs if reached(r, passed[-1])), passed[-1])
-                n_best = max(1, len(there) // self.eta)
-                if len(there) >= self.eta and run not in there[:n_best]:
-                    found.append(Stop(run_id=run.id, reason="outside-best-third"))
-        return found
+        if not actions and view.n_free > 0 and not any(run.active for run in runs):
+            actions += finale(runs, rungs)
+        return [*left, *actions]

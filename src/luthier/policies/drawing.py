@@ -7,7 +7,8 @@ from luthier.core.domain import Value
 from luthier.core.errors import ConstraintError
 from luthier.core.study import StudyView, Trial
 
-_BLOCKS = (1, 16, 256, 4096)  # rows asked for at a time, until one will do
+_BLOCKS = (1, 16, 256)  # rows asked for at a time, until one will do …
+_N_EVEN = 4096  # … and drawn evenly at last: a sampler that has settled may only repeat itself
 
 
 def draw(view: StudyView, sampler: Sampler, n: int) -> list[dict[str, Value]]:
@@ -32,8 +33,10 @@ def _next(view: StudyView, sampler: Sampler) -> dict[str, Value] | None:
             return default
     tried = [trial.params for trial in view.trials.values()]
     n_new = 0
-    for block in _BLOCKS:
-        rows = sampler.suggest(view, block, view.study.rng(len(view.trials), block))
+    for block in (*_BLOCKS, _N_EVEN):
+        rng = view.study.rng(len(view.trials), block)
+        even = block == _N_EVEN
+        rows = rng.random((block, space.dimension)) if even else sampler.suggest(view, block, rng)
         for row in rows:
             point = space.from_unit(row)
             if point in tried:

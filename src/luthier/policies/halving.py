@@ -10,9 +10,10 @@ from typing import final
 
 from luthier.contracts import Sampler
 from luthier.core.action import Action, Continue, Start
-from luthier.core.study import RunState, StudyView
+from luthier.core.study import StudyView
 from luthier.policies.drawing import draw
-from luthier.policies.rungs import ranked, reached, rung_steps
+from luthier.policies.leaving import pauses
+from luthier.policies.rungs import ranked, reached, rung_steps, waits
 
 
 @final
@@ -28,29 +29,36 @@ class SuccessiveHalving:
     def decide(self, view: StudyView) -> Sequence[Action]:
         """Promotions of complete rungs, then the points that the newest bracket lacks."""
         rungs = rung_steps(view, self.first_step, self.eta)
-        current = view.current()
-        actions: list[Action] = []
-        for first in range(0, len(view.trials), self.n_points):
-            bracket = [current[n] for n in range(first, first + self.n_points) if n in current]
-            n_due = self.n_points if view.n_new or len(bracket) == self.n_points else len(bracket)
-            for step, following in pairwise(rungs):
-                there = [run for run in bracket if reached(run, step)]
-                if len(there) < n_due:
-                    break
-                n_due = max(1, n_due // self.eta)
-                actions += [
-                    Continue(run_id=run.id, to_step=following, reason="promoted")
-                    for run in ranked(there, step)[:n_due]
-                    if run.state is RunState.PAUSED and run.step < following
-                    and run.to_step <= run.step
-                ]  # fmt: skip
-        actions = actions[: view.n_free]
-        n_open = -len(view.trials) % self.n_points
-        busy = any(run.active for run in current.values())
-        if not n_open and not busy and not actions:
-            n_open = self.n_points  # the last bracket is done
-        points = draw(view, self.sampler, min(view.n_free - len(actions), view.n_new, n_open))
-        return [
-            *actions,
-            *(Start(params=p, to_step=rungs[0], reason="new-point") for p in points),
-        ]
+        return in_brackets(view, self.sampler, rungs, self.eta, self.n_points)
+
+
+def in_brackets(
+    view: StudyView, sampler: Sampler, rungs: Sequence[float], eta: int, n_points: int
+) -> list[Action]:
+    """Halving of every `n_points` trials at the given rungs."""
+    current = view.current()
+    runs = list(current.values())
+    actions: list[Action] = []
+    left: list[Action] = []
+    for first in range(0, len(view.trials), n_points):
+        bracket = [current[n] for n in range(first, first + n_points) if n in current]
+        n_due = n_points if view.n_new or len(bracket) == n_points else len(bracket)
+        for step, following in pairwise(rungs):
+            there = [run for run in bracket if reached(run, step)]
+            if len(there) < n_due:
+                break
+            n_due = max(1, n_due // eta)
+            best, rest = (order := ranked(there, step))[:n_due], order[n_due:]
+            actions += [
+                Continue(run_id=run.id, to_step=following, reason="promoted")
+                for run in best
+                if waits(run, step, following)
+            ]
+            left += pauses(view, (run for run in rest if run.step < following))
+    actions = actions[: view.n_free]
+    n_open = -len(view.trials) % n_points
+    if not n_open and not actions and not any(run.active for run in runs):
+        n_open = n_points  # the last bracket is done
+    points = draw(view, sampler, min(view.n_free - len(actions), view.n_new, n_open))
+    starts = [Start(params=p, to_step=rungs[0], reason="new-point") for p in points]
+    return [*left, *actions, *starts]

@@ -1,0 +1,66 @@
+"""The chance that a run would have become the best, had it been trained to its end.
+
+    n   trials of the study: those of its budget, or those at the run's step if they are more
+    z   normal score of the run's rank among all that came to its step (0 the middle, low is good)
+    r   correlation of those scores with the final ones, from the runs that were trained to the end
+    p   = Phi((q - r z) / sqrt(1 - r^2)),  q = Phi^-1(1 / n)
+
+A Gaussian copula: ranks only, so a metric's scale, outliers and runs that diverged do no harm, and
+the chances of n runs add up to about 1. The runs trained to the end are the good ones; their r is
+corrected for that (Thorndike's case 2), and drawn towards `PRIOR_R` while they are few.
+"""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.core.study import Run, RunState, StudyView
+from luthier.policies.rungs import standing
+
+# What is believed of r before any run has finished, and how many runs that belief is worth.
+PRIOR_R, PRIOR_N = 0.5, 4
+_NORMAL = NormalDist()
+
+
+def chance_of_best(view: StudyView, run: Run, step: float) -> float:
+    """Chance in [0, 1] as it looks at `step`, which the run has reached."""
+    runs = view.current().values()
+    there = [r for r in runs if r.step >= step or r.state in (RunState.FAILED, RunState.LOST)]
+    n = max(len(there), view.study.budget.n_trials or 0)
+    if n == 1:
+        return 1.0
+    place = next(i for i, other in enumerate(there) if other.id == run.id)
+    scores = normal_scores(np.array([standing(r, step) for r in there]))
+    done = [i for i, r in enumerate(there) if r.state is RunState.COMPLETED]
+    finals = np.array([there[i].curve.best_loss for i in done])
+    r = correlation(scores, done, np.where(np.isfinite(finals), finals, math.inf))
+    threshold = _NORMAL.inv_cdf(1.0 / n)
+    return _NORMAL.cdf((threshold - r * float(scores[place])) / math.sqrt(1.0 - r * r))
+
+
+def normal_scores(losses: NDArray[np.float64]) -> NDArray[np.float64]:  # (n,)
+    """Ranks as quantiles of a standard normal; equal losses share the middle of their ranks."""
+    _, which, counts = np.unique(losses, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    scores = [_NORMAL.inv_cdf((rank - 0.5) / len(losses)) for rank in ranks]
+    return np.array(scores)[which]
+
+
+def correlation(
+    scores: NDArray[np.float64],  # (n,) of all runs at the step
+    done: list[int],  # those of them that were trained to the end
+    finals: NDArray[np.float64],  # (len(done),) their final losses
+) -> float:
+    """Correlation of early and final standing in [0, 1), as if all runs had been trained on."""
+    n = len(done)
+    early, late = scores[done], normal_scores(finals) if n else finals
+    weight, z = 0, 0.0
+    if n > 3 and early.std() > 0 and late.std() > 0:
+        r = float(np.corrcoef(early, late)[0, 1])
+        wider = float(scores.std() / early.std())
+        r = r * wider / math.sqrt(1.0 + r * r * (wider * wider - 1.0))
+        weight, z = n - 3, math.atanh(min(max(r, -0.999), 0.999))
+    z = (weight * z + PRIOR_N * math.atanh(PRIOR_R)) / (weight + PRIOR_N)
+    return max(0.0, math.tanh(z))

@@ -1,0 +1,47 @@
+"""Runs that are left behind: why, and with what chance of having been the best."""
+
+from collections.abc import Iterable, Sequence
+
+from luthier.core.action import Continue, Pause, Stop
+from luthier.core.study import Run, RunState, StudyView
+from luthier.policies.chance import chance_of_best
+from luthier.policies.rungs import on_rung
+
+OUTSIDE = "outside-best"
+
+
+def pauses(view: StudyView, left: Iterable[Run]) -> list[Pause]:
+    """Says once of each run in `left` that is paused at its rung that it stays there."""
+    return [
+        Pause(run_id=run.id, reason=OUTSIDE, p_best=chance_of_best(view, run, run.step))
+        for run in left
+        if run.state is RunState.PAUSED and run.to_step <= run.step and run.reason != OUTSIDE
+    ]
+
+
+def stops(
+    view: StudyView,
+    runs: Sequence[Run],
+    rungs: Sequence[float],
+    eta: int,
+    *,
+    unpausable: bool = False,
+) -> list[Stop]:
+    """Training runs outside the best 1/eta of the rung passed last; or only `unpausable` ones."""
+    found = []
+    for run in runs:
+        passed = [i for i, step in enumerate(rungs[:-1]) if step <= run.step]
+        if run.state is not RunState.RUNNING or not passed or (unpausable and run.pausable):
+            continue
+        there = on_rung(runs, rungs, passed[-1])
+        best = {r.id for r in there[: max(1, len(there) // eta)]}
+        if len(there) >= eta and run.id not in best:
+            p_best = chance_of_best(view, run, rungs[passed[-1]])
+            found.append(Stop(run_id=run.id, reason=OUTSIDE, p_best=p_best))
+    return found
+
+
+def left_behind(runs: Sequence[Run], promoted: Iterable[Continue]) -> list[Run]:
+    """All runs but those that are promoted."""
+    going = {action.run_id for action in promoted}
+    return [run for run in runs if run.id not in going]

@@ -1,0 +1,203 @@
+"""The freeze-thaw policy: on pictures of studies, and on synthetic tables."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from luthier.cli.simulate import with_priors
+from luthier.contracts import Policy
+from luthier.core.action import Action, Continue, Start, Stop
+from luthier.core.curve import Curve
+from luthier.core.domain import Choice, Float, Int
+from luthier.core.errors import PolicyError
+from luthier.core.space import Space, make_space
+from luthier.core.study import Run, RunState, Study, StudyView, Trial
+from luthier.models import curves, readings
+from luthier.policies import freeze_thaw
+from luthier.policies.freeze_thaw import FreezeThaw
+from luthier.samplers.random import Random
+from luthier.simulation import policy_on, simulate
+from luthier.tables import Table
+
+SPACE = make_space(
+    {
+        "lr": Float(1e-5, 1e-1, log=True),
+        "layers": Int(1, 4),
+        "optimizer": Choice("sgd", "adam", "lion"),
+        "momentum": Float(0.0, 0.99, when={"optimizer": "sgd"}),
+        "width": Int(8, 256, log=True),
+    },
+    ["layers * width <= 512"],
+)
+
+
+def forget() -> None:
+    """As after a kill: nothing that was worked out is left."""
+    curves._kernels.clear()
+    readings._known.clear()
+    freeze_thaw._encodings.clear()
+    freeze_thaw._lists.clear()
+
+
+def study_view(
+    n: int, *, seed: int = 0, n_free: int = 1, n_new: int = 9, space: Space = SPACE
+) -> StudyView:
+    """A study under way: a third of the runs crashed or diverged, some are far, one trains."""
+    study = Study("s", space, "loss", max_steps=27, seed=seed)
+    rng = np.random.default_rng(seed)
+    trials, runs = {}, {}
+    while len(runs) < n:
+        number = len(runs)
+        point = space.from_unit(rng.random(space.dimension))
+        if not space.feasible(point):
+            continue
+        length = int(rng.choice([1, 2, 3, 4, 9]))
+        floor = (np.log10(point["lr"]) + 3) ** 2 / 4
+        values = floor + 1.0 / np.arange(1, length + 1)
+        state = RunState.PAUSED
+        if number % 3 == 1:
+            values = values[:0] if number % 2 else np.append(values[:-1], np.nan)
+            state = RunState.FAILED
+        elif number == n - 1:
+            state = RunState.RUNNING
+        steps = len(values)
+        trials[number] = Trial(number, point)
+        runs[f"{number}.0"] = Run(
+            f"{number}.0", number, point, max(steps, 1), state=state, step=steps,
+            curve=Curve(np.arange(1.0, steps + 1), values),
+        )  # fmt: skip
+    return StudyView(study, trials, runs, n_free, n_new)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 40, 90])
+@pytest.mark.parametrize("n_free", [1, 8])
+def test_decisions_follow_from_the_view(n: int, n_free: int) -> None:
+    view = study_view(n, n_free=n_free, n_new=n_free)
+    policy = FreezeThaw(Random())
+    actions = policy.decide(view)
+    assert 1 <= len(actions) <= n_free
+    forget()
+    assert FreezeThaw(Random()).decide(view) == actions
+    continued = [a.run_id for a in actions if isinstance(a, Continue)]
+    assert len(set(continued)) == len(continued)
+    started = [a.params for a in actions if isinstance(a, Start)]
+    for action in actions:
+        if isinstance(action, Continue):
+            run = view.runs[action.run_id]
+            assert run.state is RunState.PAUSED
+            assert run.step < action.to_step <= 27
+        else:
+            assert isinstance(action, Start)
+            assert view.study.space.cast(action.params) == action.params
+            assert ("momentum" in action.params) == (action.params["optimizer"] == "sgd")
+            assert action.params not in [t.params for t in view.trials.values()]
+            assert started.count(action.params) == 1
+
+
+def test_limits_are_kept() -> None:
+    view = study_view(60, n_free=4, n_new=0)
+    assert all(isinstance(a, Continue) for a in FreezeThaw(Random()).decide(view))
+    assert FreezeThaw(Random()).decide(replace(view, n_free=0)) == []
+    done = {
+        run.id: replace(run, state=RunState.COMPLETED)
+        if run.state is RunState.PAUSED and number % 2
+        else replace(run, state=RunState.STOPPED)
+        for number, run in enumerate(view.runs.values())
+    }
+    assert FreezeThaw(Random()).decide(replace(view, runs=done)) == [], "all has been done"
+    no_end = replace(view, study=replace(view.study, max_steps=None))
+    with pytest.raises(PolicyError, match="max_steps"):
+        FreezeThaw(Random()).decide(no_end)
+
+
+def test_what_cannot_pause_is_stopped() -> None:
+    view = study_view(12)
+    runs = {
+        run.id: replace(run, pausable=False, state=RunState.RUNNING)
+        for run in view.runs.values()
+        if run.state is RunState.PAUSED
+    }
+    stops = FreezeThaw(Random()).decide(replace(view, runs=runs, n_free=0))
+    assert stops
+    assert all(isinstance(action, Stop) for action in stops)
+
+
+class Recording:
+    """A policy whose questions and answers are kept."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.said: list[tuple[StudyView, Sequence[Action]]] = []
+
+    def decide(self, view: StudyView) -> Sequence[Action]:
+        actions = self.policy.decide(view)
+        if view.n_free:
+            self.said.append((view, actions))
+        return actions
+
+
+@pytest.mark.parametrize("n_workers", [1, 8])
+def test_a_killed_search_goes_on_as_it_would_have(
+    make_table: Callable[..., Table], n_workers: int
+) -> None:
+    table = make_table(n=100, n_steps=9)
+    recording = Recording(policy_on(table, "freeze-thaw"))
+    simulate(table, recording, budget_runs=10, n_workers=n_workers)
+    picked = recording.said[:: max(1, len(recording.said) // 8)]
+    for view, actions in reversed(picked):
+        forget()
+        assert policy_on(table, "freeze-thaw").decide(view) == actions
+
+
+def test_it_beats_random_search_by_far(make_table: Callable[..., Table]) -> None:
+    ours, chance = [], []
+    for seed in range(3):
+        table = make_table(n=200, n_steps=27, seed=seed)
+        for name, regrets in (("freeze-thaw", ours), ("random", chance)):
+            outcome = simulate(table, policy_on(table, name), budget_runs=6, seed=seed)
+            regrets.append((outcome.anytime, outcome.at(1.0)))
+    assert np.mean(ours, axis=0)[0] < 0.9 * np.mean(chance, axis=0)[0]
+    assert np.mean(ours, axis=0)[1] < 0.6 * np.mean(chance, axis=0)[1]
+
+
+def late(table: Table, n_flat: int) -> Table:
+    """The same table, but nothing is learnt in the first steps, and the good begin last."""
+    losses = np.full_like(table.losses, 3.0)
+    finals = np.where(np.isfinite(table.losses), table.losses, 3.0).min(axis=1)
+    rank = np.argsort(np.argsort(finals)) / len(finals)
+    for row, final in enumerate(finals):
+        flat = n_flat if rank[row] < 0.1 else n_flat // 3
+        span = table.max_steps - flat
+        losses[row, flat:] = 3.0 - (3.0 - final) * np.sqrt(np.arange(1, span + 1) / span)
+    losses += 1e-3 * np.random.default_rng(0).standard_normal(losses.shape)
+    n = np.full(len(losses), table.max_steps)
+    return replace(table, losses=losses, n_steps=n, diverged=np.zeros(len(losses), bool))
+
+
+def test_late_bloomers_do_not_starve(make_table: Callable[..., Table]) -> None:
+    table = late(make_table(n=120, n_steps=18), 6)
+    finals = [
+        [simulate(table, policy_on(table, name), budget_runs=10, seed=seed).at(1.0)
+         for seed in range(2)]
+        for name in ("freeze-thaw", "asha")
+    ]  # fmt: skip
+    assert np.mean(finals[0]) <= np.mean(finals[1]) + 0.05
+
+
+def test_priors_help_and_wrong_ones_do_little_harm(make_table: Callable[..., Table]) -> None:
+    table = make_table(n=200, n_steps=18)
+
+    def anytime(prior: dict[str, object]) -> float:
+        space = with_priors(table.space, prior)
+        outcomes = [
+            simulate(table, policy_on(table, "freeze-thaw"), budget_runs=6, seed=seed, space=space)
+            for seed in range(3)
+        ]
+        return float(np.mean([outcome.anytime for outcome in outcomes]))
+
+    none = anytime({})
+    right = {"learning_rate": {"prior": 0.03, "confidence": "high"}, "optimizer": "sgd"}
+    assert anytime(right) < none
+    assert anytime({"learning_rate": {"prior": 0.9, "confidence": "high"}}) < none + 0.25

@@ -1,0 +1,97 @@
+"""Reading tables, and what ragged, conditional and diverged rows mean."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from luthier.core.curve import Curve
+from luthier.core.domain import Choice, Float, Int
+from luthier.core.errors import TableError
+from luthier.core.space import make_space
+from luthier.core.study import Run, RunState, Study, StudyView, Trial
+from luthier.tables import Table, load_table, table_of_study, tables_of
+
+RATE = {"rate": {"kind": "float", "low": 0.0, "high": 1.0, "log": False}}
+
+
+def test_space_points_and_clock(make_table: Callable[..., Table]) -> None:
+    table = make_table(n=60, n_steps=9)
+    assert table.max_steps == 9, "what stood before the training is left out"
+    domains = table.space.domains
+    assert isinstance(domains["learning_rate"], Float)
+    assert domains["learning_rate"].log
+    assert isinstance(domains["width"], Int)
+    assert isinstance(domains["optimizer"], Choice)
+    assert domains["momentum"].when == {"optimizer": ["sgd"]}
+    for number, point in enumerate(table.points):
+        assert ("momentum" in point) == (point["optimizer"] == "sgd")
+        assert table.find(dict(reversed(point.items()))) == number
+        assert table.space.cast(point) == point
+    widths = np.array([point["width"] for point in table.points])
+    np.testing.assert_allclose(table.step_s[:, 3], widths / 64.0, rtol=1e-6)
+
+
+def test_rows_that_stop_short(write_table: Callable[..., Path]) -> None:
+    nan = np.nan
+    losses = np.array([
+        [3.0, 2.0, 1.0, 0.5],  # whole
+        [3.0, nan, 1.0, 1.5],  # a step without a report
+        [3.0, 9.0, nan, nan],  # stops with a bad value: diverged
+        [3.0, 0.4, nan, nan],  # stops with a good one: was planned that short
+        [nan, nan, nan, nan],  # never a number
+        [3.0, np.inf, np.inf, np.inf],
+    ])  # fmt: skip
+    arrays = {"hp:rate": np.linspace(0, 1, 6), "y:loss": losses}
+    table = load_table(write_table(RATE, arrays), "task")
+    assert table.n_steps.tolist() == [4, 4, 3, 2, 1, 2]
+    assert table.diverged.tolist() == [False, False, True, False, True, True]
+    said = load_table(write_table(RATE, arrays, stops_short="ended"), "task")
+    assert said.diverged.tolist() == [False, False, False, False, True, False]
+    assert said.n_steps.tolist() == [4, 4, 2, 2, 1, 1]
+
+
+def test_repeats_are_one_point(write_table: Callable[..., Path]) -> None:
+    losses = np.array([[1.0, 0.5], [1.0, 0.6], [1.0, 0.9]])
+    arrays = {"hp:rate": np.array([0.1, 0.1, 0.7]), "y:loss": losses}
+    table = load_table(write_table(RATE, arrays), "task")
+    assert table.rows == ((0, 1), (2,))
+
+
+def test_maximized_metrics_become_losses(write_table: Callable[..., Path]) -> None:
+    arrays = {"hp:rate": np.array([0.1, 0.5, 0.7]), "y:loss": np.array([[0.2], [0.9], [0.5]])}
+    table = load_table(write_table(RATE, arrays, direction="max", target=0.8), "task")
+    assert table.losses[:, 0].tolist() == [-0.2, -0.9, -0.5]
+    assert table.target == -0.8
+    assert table.regret(np.array([-0.9, -0.5, -0.1, np.nan])).tolist() == [0.0, 1.0, 1.0, 1.0]
+
+
+def test_what_is_wrong_is_said(tmp_path: Path, write_table: Callable[..., Path]) -> None:
+    with pytest.raises(TableError, match=r"meta\.json"):
+        tables_of(tmp_path)
+    folder = write_table(RATE, {"hp:rate": np.array([0.1, 0.2]), "y:other": np.ones((2, 3))})
+    with pytest.raises(TableError, match="y:loss"):
+        load_table(folder, "task")
+    with pytest.raises(TableError, match="no task 'x'"):
+        load_table(folder, "x")
+
+
+def test_a_finished_study_is_a_table() -> None:
+    space = make_space({"rate": Float(0, 1)})
+    study = Study("s", space, "accuracy", "maximize", max_steps=4)
+    curves = [[-0.1, -0.2, -0.3, -0.4], [-0.5, np.nan], [-0.6]]
+    runs = {}
+    for i, values in enumerate(curves):
+        curve = Curve(np.arange(1.0, len(values) + 1), np.array(values))
+        params = {"rate": i / 4}
+        runs[f"{i}.0"] = Run(f"{i}.0", i, params, 4, state=RunState.PAUSED, step=len(values),
+                             train_s=6.0, curve=curve)  # fmt: skip
+    view = StudyView(study, {i: Trial(i, {"rate": i / 4}) for i in range(3)}, runs)
+    table = table_of_study(view)
+    assert table.n_steps.tolist() == [4, 2, 1]
+    assert table.diverged.tolist() == [False, True, False]
+    assert table.goal == "maximize"
+    assert table.step_s[:, 0].tolist() == [1.5, 3.0, 6.0]
+    with pytest.raises(TableError, match="2 or more"):
+        table_of_study(StudyView(study, {}, {}))
