@@ -3,10 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check -q install -c constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo demo-random test check bench bench-search clean
 
 demo: .venv/demo
 	$(BIN)/luthier tune examples/mnist.py --time 2m
+	@echo "the same time without early stopping: make demo-random"
+
+demo-random: .venv/demo
+	$(BIN)/luthier tune examples/mnist.py --time 2m --policy random
 
 test: .venv/dev
 	$(BIN)/pytest -n auto
@@ -19,6 +23,16 @@ check: .venv/dev
 bench: .venv/bench
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/demo.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/samplers.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/decisions.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/diagnose.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/probes.py
+	$(BIN)/python benchmarks/rollback.py
+
+# TABLES=FOLDER, of docs/tables.md; goes on where it was stopped
+bench-search: .venv/bench
+	$(BIN)/python benchmarks/search.py --tables $(TABLES) --out search.jsonl
 
 clean:
 	rm -rf .venv

@@ -1,6 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
+
+# before anything loads them: several test processes share the cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SCRIPT = '''
 import math, os, time

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from luthier.core.domain import Int as Int
     from luthier.core.errors import LuthierError as LuthierError
     from luthier.core.space import Space as Space
+    from luthier.knowledge.recommend import recommended as recommended
+    from luthier.panda import start as start
     from luthier.worker.run import LiveRun as LiveRun
     from luthier.worker.run import current_run as current_run
 
@@ -29,7 +31,9 @@ _PLACES = {
     "current_run": "worker.run:current_run",
     "load_checkpoint": "api:load_checkpoint",
     "open": "api:open_study",
+    "recommended": "knowledge.recommend:recommended",
     "resume": "api:resume",
+    "start": "panda:start",
     "tune": "api:tune",
 }
 

@@ -1,10 +1,13 @@
 """The command `luthier`: errors become messages here, never tracebacks of ours."""
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line."""
+    # the tuner's own linear algebra is small: threads would take cores from the runs
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from luthier.cli import luthier
     from luthier.core.errors import LuthierError
 

@@ -3,35 +3,34 @@
 import json
 import os
 import shutil
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
 from luthier.asktell import AskTell
-from luthier.contracts import Executor, Policy, Sampler, Store
-from luthier.core.action import Author, Stop
+from luthier.contracts import Policy, Sampler
+from luthier.core.action import Author, Fork, Stop
 from luthier.core.budget import Budget, parse_seconds
+from luthier.core.constraint import Constraint
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
-from luthier.core.errors import BusyError, OptionError, StudyError, TargetError
-from luthier.core.event import Ended, Event
+from luthier.core.errors import LintError, OptionError, StudyError, TargetError
+from luthier.core.paths import StudyPaths
+from luthier.core.script import root_of, script_of
 from luthier.core.space import Space, make_space
-from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView
-from luthier.registry import from_recipe, make_policy, to_recipe
+from luthier.core.study import Checkpoint, Goal, Run, Study, StudyView, metric_and_goal
+from luthier.executors.gpus import find_gpus, n_places
+from luthier.handle import RunHandle
+from luthier.panda import start
+from luthier.policies.hand import Hand
+from luthier.registry import from_recipe, in_stages, make_policy, to_recipe
+from luthier.sitting import DEFAULT_STORE, Observer, bring_in, free_name, sit
 from luthier.stores.sqlite import SqliteStore
-from luthier.tuner import TUNER_LOST, Tuner
 from luthier.worker.inbox import post
 from luthier.worker.lock import ProcessLock
 from luthier.worker.run import LiveRun, set_current
 from luthier.worker.target import load_target
-from luthier.worker.wire import WireReader
-
-DEFAULT_STORE = "luthier.db"
-Observer = Callable[[Store, StudyView], None]
 
 
 @final
@@ -45,7 +44,7 @@ class Tunable:
         function: Callable[[Any], object],
         space: Space,
         metric: str,
-        goal: str,
+        goal: Goal,
         max_steps: int | None,
     ) -> None:
         self.function = function
@@ -57,8 +56,21 @@ class Tunable:
         self.__name__ = getattr(function, "__name__", "train")
 
     def __call__(self, **params: Value) -> object:
-        """Train once without a tuner, with the defaults where nothing is given."""
-        point = self.space.cast({**self.space.default(), **params})
+        """Train once without a tuner, with the defaults where nothing is given.
+
+        With LUTHIER_STORE=FILE in the environment the run is recorded there, and open to
+        `luthier set`, `watch` and the rest.
+        """
+        point = self.space.cast({**self.space.defaults(), **params})
+        if store := os.environ.get("LUTHIER_STORE"):
+            results: list[object] = []  # none when the run is stopped or paused
+            with start(
+                params=point, space=self.space, max_steps=self.max_steps, store=store,
+                minimize=self.metric if self.goal == "minimize" else None,
+                maximize=self.metric if self.goal == "maximize" else None,
+            ) as live:  # fmt: skip
+                results.append(self.function(live))
+            return results[0] if results else None
         run = LiveRun(params=point, max_steps=self.max_steps)
         set_current(run)
         try:
@@ -75,6 +87,7 @@ class Tunable:
         workers: int | None = None,
         policy: str | Policy | None = None,
         sampler: str | Sampler = "random",
+        stages: str | None = None,
         store: str | Path = DEFAULT_STORE,
         name: str | None = None,
         seed: int = 0,
@@ -82,13 +95,20 @@ class Tunable:
         executor: str = "local",
         memory_gb: float | None = None,
         timeout: str | float | None = None,
+        disk_gb: float | None = None,
+        gpus_per_run: float | None = None,
         observe: Observer | None = None,
+        lint: bool = True,
     ) -> "StudyResult":
         """Tune within the budget: `time` ("10m"), `trials`, total training `steps`; the first ends.
 
-        `workers`: runs at a time (default: one per core). `policy`: a name or an object (default:
-        "asha" with `max_steps`, else "full"). `executor`: "local" processes, or "inline" in this
-        one. `memory_gb` and `timeout` limit each run.
+        `workers`: runs at a time (default: as many as the GPUs hold, without GPUs one per core).
+        `policy`: a name or an object (default: "asha" with `max_steps`, else "full"). `stages`:
+        "importance" tunes one tier of parameters after the other. `executor`:
+        "local" processes, or "inline" in this one. `memory_gb` and `timeout` limit each run;
+        `disk_gb` limits all checkpoints of the study together. `gpus_per_run`: 2 for two devices
+        a run, 0.5 for two runs a device (default: the devices shared out evenly). `lint`: look at
+        space, script and model first; LintError when that finds an error.
         """
         if os.environ.get("LUTHIER_WORKER"):
             raise TargetError(
@@ -98,49 +118,96 @@ class Tunable:
         budget = Budget(parse_seconds(time) if time is not None else None, trials, steps)
         if budget == Budget():
             raise OptionError('search() without an end; give time="10m", trials=50 or steps=1000.')
+        for option, whole in (("workers", workers), ("trials", trials), ("seed", seed)):
+            if whole is not None and (not isinstance(whole, int) or isinstance(whole, bool)):
+                raise OptionError(f"{option}={whole!r}; expected a whole number.")
+        if seed < 0:
+            raise OptionError(f"seed={seed}; expected 0 or more.")
         if workers is not None and workers < 1:
             raise OptionError(f"workers={workers}; expected 1 or more.")
+        limit_s = parse_seconds(timeout) if timeout is not None else None
+        if limit_s is not None and not limit_s > 0:
+            raise OptionError(f"timeout={timeout!r}; expected more than 0 seconds.")
+        for option, value in (("disk_gb", disk_gb), ("memory_gb", memory_gb)):
+            if value is not None and not (isinstance(value, int | float) and value > 0):
+                raise OptionError(f"{option}={value}; expected more than 0, or nothing.")
         player = make_policy(policy or ("asha" if self.max_steps else "full"), sampler)
+        player = in_stages(player, stages)
         path = Path(store)
         study = Study(
-            _free_name(path, name, self._stem()),
+            free_name(path, name, self._stem()),
             self.space.fix(fixed or {}),
             self.metric,
-            "maximize" if self.goal == "maximize" else "minimize",
+            self.goal,
             self.max_steps,
             seed,
             budget,
         )
+        if lint:
+            self._lint(study.space, trials)
+        target, pickled = self._target(path, study.name)
         recipe = {
-            "target": self._target(path, study.name),
+            "target": target,
             "policy": to_recipe(player),
             "executor": executor,
-            "workers": workers or os.cpu_count() or 1,
+            "workers": workers or n_places(find_gpus(), gpus_per_run) or os.cpu_count() or 1,
             "memory_gb": memory_gb,
-            "timeout_s": parse_seconds(timeout) if timeout is not None else None,
+            "disk_gb": disk_gb,
+            "gpus_per_run": gpus_per_run,
+            "timeout_s": limit_s,
         }
+        player.decide(StudyView(study, {}, {}))  # a policy that cannot work here says so now
         made = SqliteStore.create(path, study, recipe)
-        return _tune(made, player, self.function, recipe, observe)
+        if pickled is not None:
+            made.paths.function.parent.mkdir(parents=True, exist_ok=True)
+            made.paths.function.write_bytes(pickled)
+        sit(made, player, self.function, recipe, observe)
+        return StudyResult(made)
+
+    def _lint(self, space: Space, trials: int | None) -> None:
+        """Findings go to stderr; notes are only counted. See docs/lint.md."""
+        from luthier.lint import lint
+        from luthier.lint.study import case_of_study
+        from luthier.lint.words import before_study
+
+        case, _ = case_of_study(space, sys.modules.get(self.function.__module__), trials)
+        report = lint(case)
+        if words := before_study(report):
+            print(words, file=sys.stderr)
+        if report.errors:
+            codes = sorted({finding.code for finding in report.errors})
+            raise LintError(
+                f"{len(report.errors)} findings of severity error ({', '.join(codes)}); correct "
+                "them, mark the line with `# luthier: ignore[CODE] reason`, or use --no-lint "
+                "(search(lint=False))."
+            )
 
     def _stem(self) -> str:
-        file = getattr(sys.modules.get(self.function.__module__), "__file__", None)
-        return Path(file).stem if file else self.__name__
+        file = self._file()
+        return file.stem if file else self.__name__
 
-    def _target(self, store: Path, study: str) -> str:
-        """The text that finds this function again; pickled where no file has it."""
-        file = getattr(sys.modules.get(self.function.__module__), "__file__", None)
+    def _file(self) -> Path | None:
+        """The script that defines the function; None in a notebook and on standard input."""
         module = sys.modules.get(self.function.__module__)
+        file = getattr(module, "__file__", None)
+        return Path(file).resolve() if file and Path(file).is_file() else None
+
+    def _target(self, store: Path, study: str) -> tuple[str, bytes | None]:
+        """The text that finds this function again; pickled where no file has it."""
+        file, module = self._file(), sys.modules.get(self.function.__module__)
         for name, value in vars(module).items() if file and module else ():
             if value is self:
-                return f"{Path(str(file)).resolve()}:{name}"
+                return f"{file}:{name}", None
         import cloudpickle
 
-        from luthier.core.paths import StudyPaths
-
-        path = StudyPaths.beside(store, study).function
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cloudpickle.dumps(self.function))
-        return f"pickle:{path}"
+        try:
+            pickled = cloudpickle.dumps(self.function)
+        except Exception as error:
+            raise TargetError(
+                f"{self.__name__} lives in no file and cannot be pickled: {error}. Put it into a "
+                "script, or build what it refers to inside of it."
+            ) from error
+        return f"pickle:{StudyPaths.beside(store, study).function}", pickled
 
 
 def tune(
@@ -156,12 +223,10 @@ def tune(
     `minimize` or `maximize` names the metric it reports. `max_steps`: the length of a full
     training in steps (usually epochs), which early stopping needs.
     """
-    metric = minimize or maximize
-    if metric is None or (minimize and maximize):
-        raise OptionError(f"minimize={minimize!r}, maximize={maximize!r}; expected one of them.")
-    if max_steps is not None and max_steps < 1:
-        raise OptionError(f"max_steps={max_steps}; expected 1 or more.")
-    made, goal = make_space(space, constraints), "minimize" if minimize else "maximize"
+    metric, goal = metric_and_goal(minimize, maximize)
+    if max_steps is not None and not (isinstance(max_steps, int) and max_steps >= 1):
+        raise OptionError(f"max_steps={max_steps!r}; expected a whole number from 1 up.")
+    made = make_space(space, constraints)
     return lambda function: Tunable(function, made, metric, goal, max_steps)
 
 
@@ -197,14 +262,25 @@ class StudyResult:
 
         return trials_frame(self.view)
 
-    def curves(self) -> Any:  # noqa: ANN401
-        """All reports in long form, a pandas DataFrame."""
-        from luthier.frames import curves_frame
+    def curves(self, *, arrow: bool = False) -> Any:  # noqa: ANN401
+        """All reports in long form, a pandas DataFrame or a pyarrow Table."""
+        from luthier.frames import curves_arrow, curves_frame
 
-        return curves_frame(self.store)
+        return curves_arrow(self.store) if arrow else curves_frame(self.store)
 
-    def stop(self, run_id: str | None = None) -> None:
-        """Ask the tuner of the study to stop a run for good, or all that train."""
+    def run(self, name: str | int) -> RunHandle:
+        """A hand on a run: "3.1", or the newest run of a trial: 3."""
+        run_id = str(name)
+        if run_id.isdigit():
+            current = self.view.current()
+            if int(run_id) not in current:
+                raise StudyError(f"study {self.name!r} has no trial {run_id}.")
+            run_id = current[int(run_id)].id
+        return RunHandle(self.store.path, self.name, run_id)
+
+    def stop(self, run_id: str | None = None) -> int:
+        """Ask the tuner to stop a run for good, or all that train; how many were asked."""
+        n_asked = 0
         runs = self.view.runs
         if run_id is not None and run_id not in runs:
             raise StudyError(f"no run {run_id!r} in study {self.name!r}; it has {[*runs]}.")
@@ -212,6 +288,8 @@ class StudyResult:
             if run.active or run_id:
                 post(self.store.paths.orders, Stop(
                     run_id=run.id, reason="human", author=Author.HUMAN))  # fmt: skip
+                n_asked += 1
+        return n_asked
 
 
 @final
@@ -292,7 +370,7 @@ def open_study(store: str | Path = DEFAULT_STORE, name: str | None = None) -> St
         if lock.owner() is None and os.access(path, os.W_OK) and lock.acquire():
             found.close()
             writer = SqliteStore.open(path, found.study.name, read_only=False)
-            _bring_in(writer)
+            bring_in(writer, patience_s=None)
             writer.close()
             lock.release()
             found = SqliteStore.open(path, found.study.name)
@@ -305,18 +383,83 @@ def resume(
     *,
     workers: int | None = None,
     budget: Budget | None = None,
+    by_hand: bool = False,
     observe: Observer | None = None,
 ) -> StudyResult:
-    """Go on with a study that was interrupted or killed, or give a finished one another budget."""
+    """Go on with a study that was interrupted or killed, or give a finished one another budget.
+
+    With `by_hand` the policy is not asked: only what humans ask for is trained.
+    """
     made = SqliteStore.open(Path(store), name, read_only=False)
     recipe = made.recipe
+    if not recipe.get("target"):
+        raise TargetError(
+            f"study {made.study.name!r} was trained by a loop of its own; go on with that: "
+            "luthier.start(…, resume=True), or ask and tell."
+        )
     if workers is not None:
         recipe["workers"] = workers
     if budget is not None:
+        spent_s = made.view().elapsed_s
+        if budget.time_s is not None and budget.time_s <= spent_s:
+            raise OptionError(
+                f"a budget of {budget.time_s:g} s, and {spent_s:.0f} s are spent: it counts from "
+                "the beginning of the study; give more."
+            )
         made.set_budget(budget)
     loaded = load_target(recipe["target"])
     function = getattr(loaded, "function", loaded)
-    return _tune(made, from_recipe(recipe["policy"]), function, recipe, observe)
+    made.set_constraints(_constraints(made, loaded))
+    policy = Hand() if by_hand else from_recipe(recipe["policy"])
+    sit(made, policy, function, recipe, observe)
+    return StudyResult(made)
+
+
+def _constraints(store: SqliteStore, loaded: object) -> tuple[Constraint, ...]:
+    """All constraints of the study: those that are functions are known to the script alone."""
+    if isinstance(loaded, Tunable):
+        return loaded.space.constraints
+    lost = store.n_callable_constraints
+    if lost:
+        raise TargetError(
+            f"study {store.study.name!r} has {lost} constraints that are functions, and its "
+            "training function lives in no file; they cannot be had back. Write them as text."
+        )
+    return store.study.space.constraints
+
+
+def replay(
+    store: str | Path,
+    name: str | None,
+    run_id: str,
+    *,
+    seed: int | None = None,
+    observe: Observer | None = None,
+) -> tuple[StudyResult, str]:
+    """Train a run again from nothing with the same changes at the same steps; gives the new id.
+
+    With the seed it had (the default), on a CPU, the result is the same to the last bit.
+    """
+    study = open_study(store, name)
+    view = study.view
+    root = root_of(view, study.run(run_id).id)
+    script = script_of(view, study.store.diary(), study.run(run_id).id)
+    again = Fork(
+        run_id=root.id,
+        at_step=0.0,
+        to_step=float("inf"),
+        params=view.trials[root.trial].params,
+        plan=script,
+        seed=root.seed if seed is None else seed,
+        reason=f"replay of {run_id}",
+        author=Author.HUMAN,
+    )
+    ticket = post(study.store.paths.orders, again)
+    result = resume(store, study.name, workers=1, by_hand=True, observe=observe)
+    entry = next(e for e in result.store.diary() if e.ticket == ticket)
+    if entry.state == "refused":
+        raise StudyError(f"the replay of {run_id} was refused: {entry.why}.")
+    return result, entry.run_id
 
 
 def create(
@@ -334,102 +477,8 @@ def create(
     """A study for a loop of your own: `task = study.ask()`, train, `study.tell(task, value)`."""
     tunable = tune(space=space, minimize=minimize, maximize=maximize, max_steps=max_steps)(print)
     path = Path(store)
-    study = Study(_free_name(path, name, "study"), tunable.space, tunable.metric,
+    study = Study(free_name(path, name, "study"), tunable.space, tunable.metric,
                   "maximize" if maximize else "minimize", max_steps, seed,
                   Budget(n_trials=trials))  # fmt: skip
     player = make_policy(policy)
     return AskTell(SqliteStore.create(path, study, {"policy": to_recipe(player)}), player)
-
-
-def _free_name(store: Path, name: str | None, stem: str) -> str:
-    if name is not None:
-        if not name or "/" in name or name.startswith("."):
-            raise OptionError(f"name={name!r}; expected a name that can be a folder's.")
-        return name
-    from luthier.stores.sqlite import list_studies
-
-    taken = {row["name"] for row in list_studies(store)} if store.exists() else set()
-    return next(n for i in range(1, len(taken) + 2) if (n := f"{stem}-{i}") not in taken)
-
-
-def _tune(
-    store: SqliteStore,
-    policy: Policy,
-    function: Callable[[Any], object],
-    recipe: Mapping[str, Any],
-    observe: Observer | None,
-) -> StudyResult:
-    lock = ProcessLock(store.paths.lock)
-    if not lock.acquire():
-        store.close()
-        raise BusyError(
-            f"study {store.study.name!r} is being tuned by process {lock.owner()}; "
-            "wait for it, or stop it."
-        )
-    executor = _make_executor(recipe, function)
-    try:
-        _bring_in(store)
-        tuner = Tuner(store, policy, executor,
-                      observe=lambda view: observe(store, view) if observe else None)  # fmt: skip
-        with _pausing_on_interrupt(tuner):
-            tuner.run()
-    finally:
-        executor.close()
-        lock.release()
-    return StudyResult(store)
-
-
-def _make_executor(recipe: Mapping[str, Any], function: Callable[[Any], object]) -> Executor:
-    if recipe["executor"] == "inline":
-        from luthier.executors.inline import InlineExecutor
-
-        return InlineExecutor(function)
-    if recipe["executor"] != "local":
-        raise OptionError(f"executor={recipe['executor']!r}; expected 'local' or 'inline'.")
-    from luthier.executors.local import LocalExecutor, find_gpus
-
-    return LocalExecutor(
-        recipe["target"],
-        recipe["workers"],
-        memory_gb=recipe["memory_gb"],
-        timeout_s=recipe["timeout_s"],
-        gpus=find_gpus(),
-    )
-
-
-def _bring_in(store: SqliteStore, patience_s: float = 20.0) -> None:
-    """Take in what the runs of a dead tuner have said; runs that still train are awaited, then
-    killed, since two processes must not train one run."""
-    for run in store.view().runs.values():
-        if not run.active:
-            continue
-        lock = ProcessLock(store.paths.run(run.id).lock)
-        deadline_s = time.monotonic() + patience_s
-        while (owner := lock.owner()) is not None:
-            if time.monotonic() > deadline_s:
-                os.kill(owner, signal.SIGKILL)
-                deadline_s += patience_s
-            time.sleep(0.05)
-        events: list[Event] = list(
-            WireReader(run.id, store.paths.run(run.id).wire, run.heard).read()
-        )
-        if not any(isinstance(event, Ended) for event in events):
-            events.append(Ended(run.id, RunState.LOST, None, None, TUNER_LOST))
-        store.record(events)
-
-
-@contextmanager
-def _pausing_on_interrupt(tuner: Tuner) -> Any:  # noqa: ANN401
-    def handle(number: int, frame: object) -> None:
-        if tuner.interrupt() == 1:
-            print("\nPausing every run after its step; once more to stop at once.", file=sys.stderr)
-
-    try:
-        before = signal.signal(signal.SIGINT, handle)
-    except ValueError:  # not the main thread: whoever owns that decides
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

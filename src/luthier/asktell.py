@@ -9,11 +9,12 @@ from typing import final
 import numpy as np
 
 from luthier.contracts import Policy, Store
-from luthier.core.action import Continue, Start
+from luthier.core.action import Continue, Pause, Start
 from luthier.core.domain import Value
-from luthier.core.errors import StudyError
+from luthier.core.errors import BusyError, MetricError, StudyError
 from luthier.core.event import Asked, Ended, Event, Obeyed, Proposed, Queued, Reported, Started
 from luthier.core.study import Run, RunState, StudyView, Trial
+from luthier.worker.lock import ProcessLock
 
 
 @final
@@ -34,6 +35,11 @@ class AskTell:
     def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
         self._policy = policy
+        self._lock = ProcessLock(store.paths.lock)
+        if not self._lock.acquire():
+            raise BusyError(
+                f"study {store.study.name!r} is used by process {self._lock.owner()}; wait for it."
+            )
         self._began_s = time.perf_counter()
 
     @property
@@ -60,6 +66,14 @@ class AskTell:
             elif isinstance(action, Continue):
                 run = view.runs[action.run_id]
                 events = [Queued(run.id, action.to_step)]
+            elif isinstance(action, Pause):  # the run is paused already; kept for the diary
+                stays = Ended(action.run_id, RunState.PAUSED, None, None, action.reason)
+                step = view.runs[action.run_id].step
+                self._store.record([
+                    Asked(number, action, time.time()), stays, Obeyed(action.run_id, number, step)
+                ])  # fmt: skip
+                number += 1
+                continue
             else:
                 continue
             begun: list[Event] = [Started(run.id, run.step, True), Obeyed(run.id, number, run.step)]
@@ -69,21 +83,37 @@ class AskTell:
 
     def report(self, task: Task, step: float, **metrics: float) -> None:
         """Metrics at a step, before the task is over."""
-        if task.run_id not in self._store.view().runs:
-            raise StudyError(f"no run {task.run_id!r} in study {self._store.study.name!r}.")
-        train_s = time.perf_counter() - self._began_s
-        rows = np.array([[step, train_s, *map(float, metrics.values())]])
-        self._store.record([Reported(task.run_id, tuple(metrics), rows)])
+        self._running(task)
+        try:
+            row = [float(step), time.perf_counter() - self._began_s, *map(float, metrics.values())]
+        except (TypeError, ValueError) as error:
+            words = f"report({step!r}, {metrics!r}): {error}; expected numbers."
+            raise MetricError(words) from None
+        if not math.isfinite(row[0]):
+            raise MetricError(f"report(step={step!r}); expected a number of steps.")
+        self._store.record([Reported(task.run_id, tuple(metrics), np.array([row]))])
 
     def tell(self, task: Task, value: float | None = None, *, error: str = "") -> None:
         """The task is over: the final value of the metric, or `error` if it failed."""
         last = self._store.study.max_steps or 1
-        step = last if math.isinf(task.to_step) else task.to_step
+        step = max(last, self._running(task).step) if math.isinf(task.to_step) else task.to_step
         if value is not None:
             self.report(task, step, **{self._store.study.metric: value})
+        state = RunState.COMPLETED if step >= last else RunState.PAUSED
+        ended = Ended(task.run_id, state, step, None, "told")
         if error:
             ended = Ended(task.run_id, RunState.FAILED, None, None, "told", error)
-        else:
-            state = RunState.COMPLETED if step >= last else RunState.PAUSED
-            ended = Ended(task.run_id, state, step, None, "told")
         self._store.record([ended])
+
+    def close(self) -> None:
+        """Let go of the study, for another process to go on with."""
+        self._lock.release()
+        self._store.close()
+
+    def _running(self, task: Task) -> Run:
+        run = self._store.view().runs.get(task.run_id)
+        if run is None or not run.active:
+            raise StudyError(
+                f"task {task.run_id!r} of study {self._store.study.name!r} is over, or unknown."
+            )
+        return run

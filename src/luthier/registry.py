@@ -5,7 +5,7 @@ Other packages add names through the entry-point groups `luthier.samplers` and `
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -18,11 +18,36 @@ SAMPLERS = {
     "sobol": "luthier.samplers.sobol:Sobol",
     "grid": "luthier.samplers.grid:Grid",
     "fixed": "luthier.samplers.fixed:Fixed",
+    "tpe": "luthier.samplers.tpe:Tpe",
+    "gp": "luthier.samplers.gp:Gp",
+    "cma-es": "luthier.samplers.cma_es:CmaEs",
+    "de": "luthier.samplers.de:DifferentialEvolution",
+    "optuna": "luthier.samplers.optuna:Optuna",
 }
 POLICIES = {
     "asha": "luthier.policies.asha:Asha",
     "full": "luthier.policies.full:Full",
+    "freeze-thaw": "luthier.policies.freeze_thaw:FreezeThaw",
     "halving": "luthier.policies.halving:SuccessiveHalving",
+    "asha-stopping": "luthier.policies.asha_stopping:AshaStopping",
+    "hyperband": "luthier.policies.hyperband:Hyperband",
+    "pasha": "luthier.policies.pasha:Pasha",
+    "median": "luthier.policies.median:MedianStopping",
+    "one-epoch": "luthier.policies.one_epoch:OneEpoch",
+    "pbt": "luthier.policies.pbt:PopulationBased",
+}
+# a policy together with its sampler: BOHB (Falkner et al. 2018, arXiv:1807.01774) is Hyperband with
+# points from a density estimator on the highest rung that has enough results
+PAIRS: dict[str, dict[str, Any]] = {
+    "bohb": {
+        "class": "luthier.policies.hyperband:Hyperband",
+        "options": {
+            "sampler": {
+                "class": "luthier.samplers.tpe:Tpe",
+                "options": {"gamma": 0.15, "n_candidates": 64, "random_share": 1 / 3},
+            }
+        },
+    }
 }
 _TABLES = {"samplers": SAMPLERS, "policies": POLICIES}
 
@@ -37,7 +62,14 @@ def make_sampler(sampler: str | Sampler) -> Sampler:
     """A sampler from its name, or as it is."""
     if not isinstance(sampler, str):
         return sampler
-    made: Sampler = _find("samplers", sampler)()
+    kind = _find("samplers", sampler)
+    try:
+        made: Sampler = kind()
+    except TypeError as error:
+        raise OptionError(
+            f"sampler {sampler!r} needs options ({error}); give it from Python: "
+            f"sampler={kind.__name__}(…)."
+        ) from error
     return made
 
 
@@ -45,10 +77,35 @@ def make_policy(policy: str | Policy, sampler: str | Sampler = "random") -> Poli
     """A policy from its name; a sampler's name trains each of its points to the end."""
     if not isinstance(policy, str):
         return policy
+    if policy in PAIRS:
+        paired: Policy = from_recipe(PAIRS[policy])
+        return paired
     if policy in known("samplers") and policy not in known("policies"):
         policy, sampler = "full", policy
     made: Policy = _find("policies", policy)(sampler=make_sampler(sampler))
     return made
+
+
+def in_stages(policy: Policy, stages: str | None) -> Policy:
+    """The policy with its sampler made to tune by importance; "none" and None change nothing."""
+    if stages not in (None, "none", "importance"):
+        raise OptionError(f"stages={stages!r}; expected 'importance' or 'none'.")
+    if stages != "importance":
+        return policy
+    from luthier.samplers.staged import Staged
+
+    own_points = getattr(policy, "proposes_itself", False)
+    if own_points or "sampler" not in (f.name for f in _fields(policy)):
+        raise OptionError(
+            f"stages={stages!r} with {type(policy).__name__}, which draws no points from a sampler."
+        )
+    changed: Any = policy
+    made: Policy = replace(changed, sampler=Staged(changed.sampler))
+    return made
+
+
+def _fields(player: object) -> tuple[Any, ...]:
+    return fields(player) if is_dataclass(player) else ()
 
 
 def to_recipe(player: object) -> dict[str, Any]:
@@ -80,7 +137,8 @@ def _tuples(value: Any) -> Any:  # noqa: ANN401
 def _find(family: str, name: str) -> Any:  # noqa: ANN401
     table = known(family)
     if name not in table:
-        raise UnknownNameError(f"no {name!r} among the {family}; known are {sorted(table)}.")
+        names = sorted({*table, *(PAIRS if family == "policies" else ())})
+        raise UnknownNameError(f"no {name!r} among the {family}; known are {names}.")
     return _load(table[name])
 
 

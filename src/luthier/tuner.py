@@ -3,6 +3,7 @@
 Whatever is done to a run goes through `enact`: recorded first, then carried out.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -15,7 +16,9 @@ from luthier.core.action import (
     Change,
     Continue,
     Fork,
+    Hold,
     Pause,
+    Release,
     RollBack,
     Start,
     Stop,
@@ -36,13 +39,15 @@ from luthier.core.event import (
     Saved,
     Ticked,
 )
+from luthier.core.retention import least_promising, n_bytes, spare, superseded
 from luthier.core.study import Checkpoint, Run, RunState, StudyView, Trial
-from luthier.worker.inbox import collect
+from luthier.worker.inbox import collect, settle
 from luthier.worker.train import DAMAGED
 
 INTERRUPTED, BUDGET_END, TUNER_LOST = "interrupted", "budget-end", "tuner-lost"
+SLICE_END = "slice-end"  # the run has come to the end of its lease
 _GOES_ON_BY_ITSELF = (INTERRUPTED, BUDGET_END, TUNER_LOST)
-_WAIT_S, _INBOX_S = 1.0, 0.2
+_WAIT_S, _INBOX_S = 0.25, 0.2
 # A trial whose process dies is tried again this often; a study whose first runs all fail is ended.
 MAX_RETRIES, MAX_FIRST_FAILURES = 2, 3
 
@@ -57,20 +62,23 @@ class Tuner:
         policy: Policy,
         executor: Executor,
         *,
+        disk_bytes: float | None = None,
         observe: Callable[[StudyView], None] = lambda view: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._policy = policy
         self._executor = executor
+        self._disk_bytes = disk_bytes  # all checkpoints of the study together
         self._observe = observe
         self._clock = clock
         self._actions = len(store.diary())
         self._before_s = store.view().elapsed_s
         self._began_s = clock()
-        self._inbox_s = 0.0
+        self._inbox_s = -math.inf
         self._n_interrupts = 0
         self._closing = ""
+        self._leaving: set[str] = set()  # training runs that were told to stop or to pause
 
     def run(self) -> StudyView:
         """Tune until the policy, the budget or the user ends it."""
@@ -80,13 +88,20 @@ class Tuner:
             n_asked = self._decide()
             view = self._store.view()
             self._observe(view)
-            if not any(run.active for run in view.runs.values()) and (self._closing or not n_asked):
+            training = any(run.active for run in view.runs.values())
+            if not training and (self._closing or not n_asked):
                 break
-            self._take(self._executor.events(_WAIT_S))
-        if self._closing != INTERRUPTED:
+            self._take(self._executor.events(_WAIT_S if training else 0.0))
+        if self._closing != INTERRUPTED and (self._closing or not self._waits_for_a_human()):
             self._store.record([Closed(self._closing or "finished")])
         self._observe(self._store.view())
         return self._store.view()
+
+    def attend(self) -> None:
+        """Enact what humans have asked for, once; nothing is asked of the policy."""
+        for ticket, action in self._orders():
+            self.enact(action, ticket)
+            settle(self._store.paths.orders, ticket)
 
     def interrupt(self) -> int:
         """Once: pause every run. Twice: kill them. Returns which it was; safe in a signal handler.
@@ -96,15 +111,15 @@ class Tuner:
         self._n_interrupts += 1
         return self._n_interrupts
 
-    def enact(self, action: Action) -> None:
+    def enact(self, action: Action, ticket: str = "") -> None:
         """Record an action, and carry it out or refuse it."""
         self._actions += 1
         number = self._actions
-        asked = Asked(number, action, time.time())
+        asked = Asked(number, action, time.time(), ticket)
         try:
             events, act = self._plan(number, action)
         except PointError as error:
-            events, act = [Refused(number, str(error))], None
+            events, act = [Refused(number, str(error.args[0]))], None
         self._store.record([asked, *events])
         if act is not None:
             act()
@@ -113,8 +128,8 @@ class Tuner:
         """What to record before acting, and the act."""
         view = self._store.view()
         if isinstance(action, Start):
-            params = view.study.space.cast(action.params)
-            return self._new_run(number, view, params, action.to_step, None)
+            new = Trial(len(view.trials), view.study.space.cast(action.params))
+            return self._new_run(number, view, action, new)
         run = view.runs.get(action.run_id)
         if run is None:
             return [Refused(number, f"no run {action.run_id!r}")], None
@@ -123,10 +138,14 @@ class Tuner:
         if run.state.ended:
             return [Refused(number, f"run {run.id} has ended ({run.state})")], None
         if isinstance(action, Change | RollBack):
-            self._check_live(view, run, action)
+            self._check_live(view, run, action.params)
         if isinstance(action, RollBack):
             return self._roll_back(number, run, action)
+        if isinstance(action, Hold | Release):
+            return self._hold(number, view, run, action)
         if run.active:
+            if isinstance(action, Stop | Pause):
+                self._leaving.add(run.id)
             grown: list[Event] = (
                 [Queued(run.id, action.to_step)] if isinstance(action, Continue) else []
             )
@@ -136,11 +155,17 @@ class Tuner:
                 events: list[Event] = [Queued(run.id, to_step), Obeyed(run.id, number, run.step)]
                 going = replace(run, to_step=to_step, state=RunState.PENDING)
                 return events, lambda: self._start(going, run.latest)
+            case Change(at_step=at_step) if at_step is not None and at_step > run.step:
+                return [], None  # handed to the run when it goes on
             case Change(params=changed):
-                return [Obeyed(run.id, number, run.step, {}, changed)], None
+                before = {name: run.params[name] for name in changed}
+                return [Obeyed(run.id, number, run.step, {}, changed, before)], None
             case Stop(reason=reason):
                 end = Ended(run.id, RunState.STOPPED, None, None, reason)
                 return [Obeyed(run.id, number, run.step), end], None
+            case Pause(reason=reason, author=Author.POLICY):  # it stays where it is: say why
+                stays = Ended(run.id, RunState.PAUSED, None, None, reason)
+                return [Obeyed(run.id, number, run.step), stays], None
             case _:
                 return [Refused(number, f"run {run.id} is {run.state} already")], None
 
@@ -148,56 +173,72 @@ class Tuner:
         self,
         number: int,
         view: StudyView,
-        params: Mapping[str, Value],
-        to_step: float,
-        parent: Checkpoint | None,
-        trial: int | None = None,
+        action: Start | Fork,
+        trial: Trial,
+        params: Mapping[str, Value] | None = None,
+        parent: Checkpoint | None = None,
     ) -> tuple[list[Event], Callable[[], None]]:
-        of = len(view.trials) if trial is None else trial
-        attempt = sum(run.trial == of for run in view.runs.values())
-        run = Run(f"{of}.{attempt}", of, params, to_step, parent)
-        known = view.trials.get(of) or Trial(of, params)
+        attempt = sum(run.trial == trial.number for run in view.runs.values())
+        run = Run(f"{trial.number}.{attempt}", trial.number, params or trial.params,
+                  action.to_step, parent, seed=getattr(action, "seed", None))  # fmt: skip
+        planned: list[Event] = []
+        for at_step, changes in action.plan:
+            self._check_live(view, run, changes)
+            self._actions += 1
+            change = Change(run_id=run.id, params=changes, at_step=at_step, reason=action.reason,
+                            author=action.author)  # fmt: skip
+            planned.append(Asked(self._actions, change, time.time()))
         obeyed = Obeyed(run.id, number, parent.step if parent else 0.0)
-        return [Proposed(run, known), obeyed], lambda: self._start(
+        return [Proposed(run, trial), obeyed, *planned], lambda: self._start(
             self._store.view().runs[run.id], parent
         )
 
     def _fork(
         self, number: int, view: StudyView, run: Run, action: Fork
     ) -> tuple[list[Event], Callable[[], None] | None]:
-        parent = _checkpoint_at(run, action.at_step)
+        parent = _checkpoint_at(view, run, action.at_step)
         if parent is None and action.at_step > 0:
-            return [Refused(number, f"no checkpoint of run {run.id} at {action.at_step:g}")], None
+            return [Refused(number, _no_checkpoint(run, action.at_step))], None
         if self._executor.n_free < 1:
             return [Refused(number, "no place is free")], None
-        params = view.study.space.cast({**run.params, **action.params})
-        same = params == dict(run.params)
-        return self._new_run(
-            number, view, params, action.to_step, parent, run.trial if same else None
-        )
+        trial = view.trials[run.trial]
+        changed = view.study.space.cast({**run.params, **action.params})
+        if not action.params or changed == dict(trial.params):
+            return self._new_run(number, view, action, trial, changed, parent)
+        return self._new_run(number, view, action, Trial(len(view.trials), changed), None, parent)
 
     def _roll_back(
         self, number: int, run: Run, action: RollBack
     ) -> tuple[list[Event], Callable[[], None] | None]:
-        to = _checkpoint_at(run, action.to_step)
+        to = _checkpoint_at(self._store.view(), run, action.to_step)
         if to is None:
-            steps = ", ".join(f"{c.step:g}" for c in run.checkpoints) or "none"
-            why = f"no checkpoint of run {run.id} at {action.to_step:g}; it has {steps}"
-            return [Refused(number, why)], None
+            return [Refused(number, _no_checkpoint(run, action.to_step))], None
         if run.active:
             path = str(self._store.paths.run(to.run_id).checkpoints / to.file)
             return [], lambda: self._executor.send(
                 run.id, number, action, checkpoint=asdict(to), path=path
             )
-        later = [
-            Dropped(run.id, c.step, "rolled-back") for c in run.checkpoints if c.step > to.step
-        ]
-        obeyed = Obeyed(run.id, number, to.step, {}, action.params)
-        return [RolledBack(run.id, to.step), *later, obeyed], None
+        before = {name: run.params[name] for name in action.params}
+        obeyed = Obeyed(run.id, number, to.step, {}, action.params, before)
+        later = [c for c in run.checkpoints if c.step > to.step]
+        return [RolledBack(run.id, to.step), obeyed], lambda: self._unlink(later)
 
-    def _check_live(self, view: StudyView, run: Run, action: Change | RollBack) -> None:
+    def _hold(
+        self, number: int, view: StudyView, run: Run, action: Hold | Release
+    ) -> tuple[list[Event], Callable[[], None] | None]:
+        obeyed = Obeyed(run.id, number, run.step)
+        if not run.active:
+            return [obeyed], None
+        if isinstance(action, Release):  # it pauses, so that the policy can say what comes next
+            pause = Pause(run_id=run.id, reason="released", author=action.author)
+            return [obeyed], lambda: self._executor.send(run.id, 0, pause)
+        to_step = view.study.max_steps or math.inf
+        onward = Continue(run_id=run.id, to_step=to_step, reason=action.reason)
+        return [Queued(run.id, to_step), obeyed], lambda: self._executor.send(run.id, 0, onward)
+
+    def _check_live(self, view: StudyView, run: Run, params: Mapping[str, Value]) -> None:
         domains = view.study.space.domains
-        for name, value in action.params.items():
+        for name, value in params.items():
             if name not in domains or name not in run.params:
                 raise PointError(f"run {run.id} has no parameter {name!r}; it has {[*run.params]}")
             if not domains[name].live:
@@ -209,20 +250,31 @@ class Tuner:
         path = ""
         if resume_from is not None:
             path = str(paths.run(resume_from.run_id).checkpoints / resume_from.file)
-        seed = study.trial_seed(run.trial)
-        self._executor.start([Assignment(study, run, resume_from, seed, paths.run(run.id), path)])
+        seed = study.trial_seed(run.trial) if run.seed is None else run.seed
+        plan = tuple(
+            (entry.number, entry.action)
+            for entry in self._store.diary()
+            if entry.run_id == run.id and entry.state == "asked"
+            and isinstance(entry.action, Change)
+        )  # fmt: skip
+        self._executor.start(
+            [Assignment(study, run, resume_from, seed, paths.run(run.id), path, plan)]
+        )
 
     def _decide(self) -> int:
         """Enact what guards, humans and the policy ask for; how many actions."""
         before = self._actions
-        for action in self._orders():
-            self.enact(action)
+        self.attend()
         if not self._closing:
             for action in self._unfinished():
                 if self._executor.n_free:
                     self.enact(action)
-            for action in self._policy.decide(self._view()):
-                self.enact(action)
+            view = self._view()
+            for action in self._policy.decide(view):
+                # told already: a policy sees the run in its picture until it has left
+                told = isinstance(action, Stop | Pause) and action.run_id in self._leaving
+                if not told and not _is_held(view, action):
+                    self.enact(action)
         return self._actions - before
 
     def _view(self) -> StudyView:
@@ -231,27 +283,39 @@ class Tuner:
         n_new = view.n_free if n_trials is None else max(0, n_trials - len(view.trials))
         return replace(view, n_new=n_new)
 
-    def _orders(self) -> list[Action]:
+    def _waits_for_a_human(self) -> bool:
+        """Whether a run was paused by a person, who will go on with it."""
+        paused = {r.id: r for r in self._store.view().runs.values() if r.state is RunState.PAUSED}
+        return any(
+            entry.run_id in paused and paused[entry.run_id].reason == entry.action.reason
+            for entry in self._store.diary()
+            if isinstance(entry.action, Pause) and entry.action.author is Author.HUMAN
+        )
+
+    def _orders(self) -> list[tuple[str, Action]]:
         now_s = self._clock()
         if now_s - self._inbox_s < _INBOX_S:
             return []
         self._inbox_s = now_s
-        return collect(self._store.paths.orders)
+        found = collect(self._store.paths.orders)
+        if not found:
+            return []
+        known = {entry.ticket for entry in self._store.diary()}  # from before a crash
+        return [(ticket, action) for ticket, action in found if ticket not in known]
 
     def _unfinished(self) -> Iterator[Action]:
         """Runs that were cut off: by a dead process, or by the end of an earlier sitting."""
         view = self._store.view()
         for run in view.current().values():
-            if run.state is RunState.PAUSED and run.reason in _GOES_ON_BY_ITSELF:
-                if run.step < run.to_step:
+            if run.state is RunState.PAUSED and run.step < run.to_step:
+                if run.reason in (SLICE_END, *_GOES_ON_BY_ITSELF):
                     yield Continue(
                         run_id=run.id, to_step=run.to_step, reason="goes-on", author=Author.GUARD
                     )
-            elif run.state is RunState.LOST and _n_crashes(view, run.trial) <= MAX_RETRIES:
-                at_step = run.latest.step if run.latest else 0.0
+            elif _is_to_be_tried_again(view, run):
                 yield Fork(
-                    run_id=run.id, at_step=at_step, to_step=run.to_step, reason="retry",
-                    author=Author.GUARD,
+                    run_id=run.id, at_step=_newest_step(view, run), to_step=run.to_step,
+                    reason="retry", author=Author.GUARD,
                 )  # fmt: skip
 
     def _take(self, events: Sequence[Event]) -> None:
@@ -263,36 +327,66 @@ class Tuner:
             if (latest := runs[event.run_id].latest)
         ]
         elapsed_s = self._before_s + self._clock() - self._began_s
-        self._store.record([*events, *damaged, Ticked(elapsed_s)])
+        unheard = [
+            Refused(entry.number, f"the run had {event.state} before it could obey")
+            for event in events
+            if isinstance(event, Ended)
+            for entry in self._store.diary()
+            if entry.run_id == event.run_id and entry.state == "asked"
+            and _dies_with(event, entry.action)
+            and not any(getattr(e, "number", None) == entry.number for e in events)
+        ]  # fmt: skip
+        undone = [
+            c
+            for event in events
+            if isinstance(event, RolledBack)
+            for c in runs[event.run_id].checkpoints
+            if c.step > event.step
+        ]
+        self._store.record([*events, *damaged, *unheard, Ticked(elapsed_s)])
+        self._unlink([c for c in undone if c not in self._store.view().runs[c.run_id].checkpoints])
         for event in events:
-            if isinstance(event, Saved):
+            if isinstance(event, Saved | Ended):
                 self._make_room(event.run_id)
-            elif isinstance(event, Ended) and event.state is RunState.FAILED:
-                self._give_up_if_hopeless(event)
+            if isinstance(event, Ended):
+                self._leaving.discard(event.run_id)
+                if event.state in (RunState.FAILED, RunState.LOST):
+                    self._give_up_if_hopeless(event)
 
     def _make_room(self, run_id: str) -> None:
-        """Keep the newest and the best checkpoint of a run, and those that other runs came from."""
-        view = self._store.view()
-        run = view.runs[run_id]
-        losses = [c for c in run.checkpoints if c.loss is not None]
-        kept = {run.checkpoints[-1].step}
-        kept |= {min(losses, key=lambda c: (c.loss, c.step)).step} if losses else set()
-        kept |= {
-            r.parent.step for r in view.runs.values() if r.parent and r.parent.run_id == run_id
+        held = {
+            (entry.run_id, entry.action.to_step)
+            for entry in self._store.diary()
+            if entry.state == "asked" and isinstance(entry.action, RollBack)
         }
-        gone = [c for c in run.checkpoints if c.step not in kept]
-        self._store.record([Dropped(run_id, c.step, "superseded") for c in gone])
+        self._delete(superseded(self._store.view(), run_id, held), "superseded")
+        if self._disk_bytes is None:
+            return
+        self._delete(spare(self._store.view(), self._disk_bytes, held), "disk-limit")
+        while n_bytes(self._store.view()) > self._disk_bytes:
+            hopeless = least_promising(self._store.view())
+            if hopeless is None:
+                break  # what is left, actions may still need
+            self.enact(Stop(run_id=hopeless.id, reason="disk-limit", author=Author.GUARD))
+            self._delete(spare(self._store.view(), self._disk_bytes, held), "disk-limit")
+
+    def _delete(self, gone: Sequence[Checkpoint], reason: str) -> None:
+        self._store.record([Dropped(c.run_id, c.step, reason) for c in gone])
+        self._unlink(gone)
+
+    def _unlink(self, gone: Sequence[Checkpoint]) -> None:
         for checkpoint in gone:
-            path = self._store.paths.run(run_id).checkpoints / checkpoint.file
-            path.unlink(missing_ok=True)
+            folder = self._store.paths.run(checkpoint.run_id).checkpoints
+            (folder / checkpoint.file).unlink(missing_ok=True)
 
     def _give_up_if_hopeless(self, ended: Ended) -> None:
         runs = self._store.view().runs.values()
-        failed = [run for run in runs if run.state is RunState.FAILED and not len(run.curve)]
-        if len(failed) >= MAX_FIRST_FAILURES and not any(len(run.curve) for run in runs):
+        died = (RunState.FAILED, RunState.LOST)
+        dead = [r for r in runs if r.state in died and r.reason not in _GOES_ON_BY_ITSELF]
+        if len(dead) >= MAX_FIRST_FAILURES and not any(len(run.curve) for run in runs):
             self._store.record([Closed("failed")])
             raise TrainingError(
-                f"the first {len(failed)} runs failed before they reported "
+                f"the first {len(dead)} runs ended ({ended.reason}) before they reported "
                 f"{self._store.study.metric!r}; the study was ended.",
                 ended.error,
             )
@@ -326,6 +420,27 @@ def n_steps(view: StudyView) -> float:
     return sum(run.step - (run.parent.step if run.parent else 0.0) for run in runs)
 
 
+def _is_to_be_tried_again(view: StudyView, run: Run) -> bool:
+    """A dead process is no result, and a run that had to be stopped for lack of a checkpoint."""
+    if run.state is RunState.STOPPED:
+        return run.reason in _GOES_ON_BY_ITSELF
+    return run.state is RunState.LOST and _n_crashes(view, run.trial) <= MAX_RETRIES
+
+
+def _newest_step(view: StudyView, run: Run) -> float:
+    """Of the checkpoints that a new run of the trial could begin from; 0 when none is left."""
+    return max((c.step for c in _within_reach(view, run)), default=0.0)
+
+
+def _within_reach(view: StudyView, run: Run) -> list[Checkpoint]:
+    """The run's own checkpoints, and those of its ancestors from before it left them."""
+    found = list(run.checkpoints)
+    while run.parent is not None:
+        step, run = run.parent.step, view.runs[run.parent.run_id]
+        found += [c for c in run.checkpoints if c.step <= step]
+    return found
+
+
 def _n_crashes(view: StudyView, trial: int) -> int:
     return sum(
         run.trial == trial and run.state is RunState.LOST and run.reason != TUNER_LOST
@@ -333,6 +448,24 @@ def _n_crashes(view: StudyView, trial: int) -> int:
     )
 
 
-def _checkpoint_at(run: Run, step: float) -> Checkpoint | None:
-    known = [*run.checkpoints, *([run.parent] if run.parent else [])]
-    return next((c for c in known if c.step == step), None)
+def _is_held(view: StudyView, action: Action) -> bool:
+    """A policy keeps its hands off a run that a human has taken."""
+    run = view.runs.get(getattr(action, "run_id", ""))
+    return run is not None and run.held and action.author is Author.POLICY
+
+
+def _dies_with(ended: Ended, action: Action) -> bool:
+    """Whether an action is void with the run's end: a planned change waits for the run to go on."""
+    if isinstance(action, Start | Fork):
+        return False
+    waits = isinstance(action, Change) and action.at_step is not None
+    return ended.state.ended or not waits
+
+
+def _no_checkpoint(run: Run, step: float) -> str:
+    steps = ", ".join(f"{c.step:g}" for c in run.checkpoints) or "none"
+    return f"no checkpoint of run {run.id} at {step:g}; it has {steps}"
+
+
+def _checkpoint_at(view: StudyView, run: Run, step: float) -> Checkpoint | None:
+    return next((c for c in _within_reach(view, run) if c.step == step), None)

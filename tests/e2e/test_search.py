@@ -166,7 +166,7 @@ def test_code_with_threads_falls_back_to_fresh_processes(
         """,
     )
     result = search(path, trials=2)
-    assert "fresh processes" in capsys.readouterr().out
+    assert "fresh processes" in capsys.readouterr().err
     assert {run.state for run in result.view.runs.values()} == {RunState.COMPLETED}
 
 
@@ -217,7 +217,7 @@ def test_killed_worker_is_retried_from_its_checkpoint(
     monkeypatch.setenv("STEP_S", "0.4")
     tuner = start_cli(script, "--trials", "1", "--policy", "random", "--workers", "1")
     wait_for_steps(script, 6)  # beyond a second there is a checkpoint
-    lock = script.parent / "s.files" / "job-1" / "runs" / "0.0" / "lock"
+    lock = script.parent / "s.db.files" / "job-1" / "runs" / "0.0" / "lock"
     os.kill(int(lock.read_text()), signal.SIGKILL)
     _, err = tuner.communicate(timeout=60)
     assert tuner.returncode == 0, err

@@ -1,10 +1,15 @@
 """The command line: thin; what a command needs is imported when it runs, so that help is fast."""
 
-import json
+import os
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
+
+from luthier.cli.inspect import inspect
+from luthier.cli.lint import lint
 
 STORE = click.option(
     "--store", type=click.Path(dir_okay=False), default="luthier.db", show_default=True,
@@ -29,8 +34,12 @@ def luthier() -> None:
 @_TRIALS
 @_STEPS
 @_WORKERS
-@click.option("--policy", help="What trains next: asha, halving, full, or a sampler's name.")
+@click.option(
+    "--policy", help="What trains next: asha, hyperband, … (docs/policies.md), or a sampler's name."
+)
 @click.option("--sampler", default="random", show_default=True, help="Who proposes new points.")
+@click.option("--stages", type=click.Choice(["none", "importance"]), default="none",
+              help="importance: one tier of parameters after the other.")  # fmt: skip
 @STORE
 @click.option("--name", help="Name of the study; default: the script's, counted.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes it reproducible.")
@@ -38,6 +47,9 @@ def luthier() -> None:
 @click.option("--executor", type=click.Choice(["local", "inline"]), default="local")
 @click.option("--memory-gb", type=float, help="Memory that a run may use.")
 @click.option("--timeout", help="Time that a run may take at a stretch: 90s, 10m.")
+@click.option("--disk-gb", type=float, help="Disk that all checkpoints together may use.")
+@click.option("--gpus-per-run", type=float, help="2: two devices a run; 0.5: two runs a device.")
+@click.option("--no-lint", is_flag=True, help="Start whatever the look beforehand finds.")
 @JSON
 def tune(
     target: str,
@@ -47,6 +59,7 @@ def tune(
     workers: int | None,
     policy: str | None,
     sampler: str,
+    stages: str,
     store: str,
     name: str | None,
     seed: int,
@@ -54,14 +67,19 @@ def tune(
     executor: str,
     memory_gb: float | None,
     timeout: str | None,
+    disk_gb: float | None,
+    gpus_per_run: float | None,
+    no_lint: bool,
     as_json: bool,
 ) -> None:
     """Search for the best parameters of a training function."""
+    from luthier.cli.hand import setting
     from luthier.cli.screen import watching
     from luthier.core.errors import TargetError
     from luthier.worker.target import load_target
 
-    tunable = load_target(target)
+    with redirect_stdout(sys.stderr):  # what the script prints is not the answer
+        tunable = load_target(target)
     if not getattr(tunable, "is_luthier_tunable", False):
         raise TargetError(f"{target} is not under @luthier.tune(…); put it above the function.")
     with watching(quiet=as_json) as observe:
@@ -72,20 +90,24 @@ def tune(
             workers=workers,
             policy=policy,
             sampler=sampler,
+            stages=stages,
             store=store,
             name=name,
             seed=seed,
-            fixed=dict(map(_setting, settings)),
+            fixed=dict(map(setting, settings)),
             executor=executor,
             memory_gb=memory_gb,
             timeout=timeout,
+            disk_gb=disk_gb,
+            gpus_per_run=gpus_per_run,
             observe=observe,
+            lint=not no_lint,
         )
     _say_end(result, store, as_json)
 
 
 @luthier.command()
-@click.argument("study", required=False)
+@click.argument("study", metavar="[STUDY|RUN]", required=False)
 @_TIME
 @_TRIALS
 @_STEPS
@@ -101,8 +123,16 @@ def resume(
     store: str,
     as_json: bool,
 ) -> None:
-    """Go on with a study that was interrupted or killed; a new budget replaces the old one."""
+    """Go on with a study that was interrupted or killed, or with one run that was paused.
+
+    A new budget replaces the old one. RUN: a trial's number, or STUDY/TRIAL.
+    """
     from luthier import api
+    from luthier.cli.hand import resume_run, run_words
+
+    if study is not None and (words := run_words(study)) is not None:
+        resume_run(store, *words)
+        return
     from luthier.cli.screen import watching
     from luthier.core.budget import Budget, parse_seconds
 
@@ -156,45 +186,111 @@ def best(study: str | None, folder: str | None, store: str, as_json: bool) -> No
         click.echo(f"exported to {result.best.export(folder)}", err=as_json)
 
 
-@luthier.command()
-@click.argument("what", metavar="[STUDY|TRIAL|STUDY/TRIAL]", required=False)
+@luthier.command(name="what-if")
+@click.argument("study", required=False)
+@click.option("-n", "n_rows", type=int, default=10, show_default=True, help="Runs to list.")
 @STORE
-def stop(what: str | None, store: str) -> None:
-    """Ask the tuner to stop a trial, or the runs that train now."""
+@JSON
+def what_if_command(study: str | None, n_rows: int, store: str, as_json: bool) -> None:
+    """Show what stopping early saved in a study, and what it may have cost."""
     from luthier import api
+    from luthier.cli.what_if import look_back, print_balance, to_json
 
-    study, trial = _study_and_trial(what)
-    result = api.open_study(store, study)
-    current = result.view.current()
-    if trial is not None and trial not in current:
-        from luthier.core.errors import StudyError
+    told = look_back(api.open_study(store, study))
+    click.echo(to_json(told)) if as_json else print_balance(told, n_rows)
 
-        raise StudyError(f"study {result.name!r} has no trial {trial}.")
-    result.stop(current[trial].id if trial is not None else None)
-    click.echo("asked; the runs stop at their next report")
+
+luthier.add_command(inspect)
+luthier.add_command(lint)
 
 
 @luthier.command()
-@click.argument("code")
+@click.argument("what", metavar="RUN|FILE")
+@click.option("--classes", type=int, help="Number of classes, where the file does not tell.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
-def explain(code: str, lang: str) -> None:
-    """Explain an error code."""
-    from luthier.knowledge import explain as explained
+@STORE
+@JSON
+def diagnose(what: str, classes: int | None, lang: str, store: str, as_json: bool) -> None:
+    """Say what is wrong with a run, or with curves in a CSV, JSON lines or TensorBoard file."""
+    from luthier.cli.diagnose import diagnose_words
 
-    click.echo(explained(code, lang))
+    click.echo(diagnose_words(what, store, as_json=as_json, lang=lang, n_classes=classes))
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    from luthier.core.domain import as_tuple
-    from luthier.core.errors import OptionError
+@luthier.command()
+@click.argument("tables", metavar="TABLE…", nargs=-1, required=True)
+@click.option("--policy", "policies", multiple=True, help="A policy's or sampler's name; repeat.")
+@click.option("--budget-runs", type=float, default=10.0, show_default=True,
+              help="Budget in full trainings.")  # fmt: skip
+@click.option("--workers", type=int, default=1, show_default=True, help="Runs at a time.")
+@click.option("--seeds", type=int, default=5, show_default=True, help="Repeats, seeds 0, 1, ….")
+@click.option("--prior", type=click.Path(exists=True, dir_okay=False), help="JSON or TOML.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Picture to write.")
+@JSON
+def simulate(
+    tables: tuple[str, ...],
+    policies: tuple[str, ...],
+    budget_runs: float,
+    workers: int,
+    seeds: int,
+    prior: str | None,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Replay searches on stored learning curves.
 
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise OptionError(f"--set {text!r}; expected NAME=VALUE.")
-    try:
-        return name, as_tuple(json.loads(value))
-    except ValueError:
-        return name, value
+    A TABLE is FOLDER/TASK, a FOLDER for all of its tasks, or the .db file of a finished study.
+    """
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        # small matrices: threads that wait for each other would only count as CPU time
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    from luthier.cli.simulate import simulate_command
+
+    simulate_command(tables, policies or ("freeze-thaw", "asha", "random"), budget_runs, workers,
+                     seeds, prior, output, as_json=as_json)  # fmt: skip
+
+
+@luthier.command()
+@click.argument("word", metavar="WORD", required=False)
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@click.option("--all", "everything", is_flag=True, help="Print every entry as one Markdown page.")
+def explain(word: str | None, lang: str, everything: bool) -> None:
+    """Explain a hyperparameter, a section of the chapter, an idea, or an error code.
+
+    WORD is such as lr, dropout, 14.4, panda or E101, in English or Chinese.
+    """
+    if everything:
+        from luthier.knowledge.page import everything as page
+
+        click.echo(page(), nl=False)
+        return
+    if word is None:
+        raise click.UsageError("which word? For example: luthier explain lr. Or --all.")
+    from luthier.cli.explain import show
+
+    show(word, lang)
+
+
+@luthier.command()
+@click.argument("target", metavar="[SCRIPT:BUILD]", required=False)
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The script to write.")
+@click.option("--optimizer", default="adamw", show_default=True, help="sgd, momentum, adamw, …")
+@click.option("--family", help="mlp, cnn, rnn or transformer; default: seen from the model.")
+@click.option("--fine-tuning", is_flag=True, help="The model is pretrained: lower rates.")
+@click.option("--batch-size", type=int, help="Fix the batch size; the rate follows it.")
+@click.option("--view", type=click.Choice(["modern", "chapter"]), default="modern")
+def init(target: str | None, output: str | None, fine_tuning: bool, **case: Any) -> None:  # noqa: ANN401
+    """Write a script that tunes a model, with the recommended space.
+
+    BUILD is a function (or class) of SCRIPT that makes the model; without it the script tunes a
+    small network on handwritten digits, as it stands.
+    """
+    from luthier.cli.starter import write
+
+    path = write(target, Path(output) if output else None, fine_tuning=fine_tuning or None, **case)
+    click.echo(f"wrote {path}; next: luthier tune {path} --time 2m")
+    if "NotImplementedError" in path.read_text(encoding="utf-8"):
+        click.echo("first fill in load(), which gives the data")
 
 
 def _study_and_trial(what: str | None) -> tuple[str | None, int | None]:
@@ -210,3 +306,13 @@ def _say_end(result: Any, store: str, as_json: bool) -> None:  # noqa: ANN401
     from luthier.cli.look import end_words
 
     click.echo(end_words(result, store, as_json=as_json))
+
+
+def _add_families() -> None:
+    from luthier.cli import hand
+
+    for command in hand.COMMANDS:
+        luthier.add_command(command)
+
+
+_add_families()

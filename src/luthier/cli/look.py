@@ -10,6 +10,7 @@ from typing import Any
 from luthier import api
 from luthier.core.errors import StudyError
 from luthier.core.study import Run, StudyView
+from luthier.sitting import DEFAULT_STORE
 from luthier.stores.sqlite import list_studies
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -33,9 +34,11 @@ def sparkline(values: list[float], width: int = 16) -> str:
     numbers = [v for v in values if math.isfinite(v)]
     if not numbers:
         return "×" * len(values)
-    low, span = min(numbers), max(numbers) - min(numbers)
+    low, high = min(numbers), max(numbers)
+    span = high / 2 - low / 2  # halves: the whole may be no number
     return "".join(
-        _BARS[int((v - low) / span * 7) if span else 3] if math.isfinite(v) else "×" for v in values
+        _BARS[int((v / 2 - low / 2) / span * 7) if span else 3] if math.isfinite(v) else "×"
+        for v in values
     )
 
 
@@ -123,8 +126,12 @@ def show_trial(store: str, name: str | None, trial: int, *, as_json: bool) -> st
         if entry.run_id in ids:
             at = f"at step {entry.step:g}" if entry.step is not None else ""
             kind = type(entry.action).__name__
-            lines.append(f"  {entry.number:4} {entry.action.author.value:6} {kind:9} "
-                         f"{entry.action.reason:14} {entry.state} {at} {entry.why}")  # fmt: skip
+            p_best = getattr(entry.action, "p_best", None)
+            chance = "" if p_best is None else f" (chance to become the best: {p_best:.1%})"
+            lines.append(
+                f"  {entry.number:4} {entry.action.author.value:6} {kind:9} "
+                f"{entry.action.reason:14} {entry.state} {at} {entry.why}{chance}"
+            )
     return "\n".join(lines)
 
 
@@ -132,7 +139,8 @@ def best_words(result: api.StudyResult, store: str, *, as_json: bool = False) ->
     """The winner, its curve and its checkpoint."""
     best, view = result.best, result.view
     if as_json:
-        return json.dumps({**_run_json(view, best.run), "checkpoint": str(best.checkpoint_path)})
+        path = best.checkpoint_path
+        return json.dumps({**_run_json(view, best.run), "checkpoint": path and str(path)})
     values = curve_values(view, best.run)
     lines = [
         f"best of {len(view.trials)} trials: trial {best.run.trial}, "
@@ -143,8 +151,8 @@ def best_words(result: api.StudyResult, store: str, *, as_json: bool = False) ->
     if best.checkpoint is not None:
         lines.append(f"  checkpoint  step {best.checkpoint.step:g}: {best.checkpoint_path}")
     else:
-        lines.append("  checkpoint  none: the training attached nothing (run.attach)")
-    where = "" if store == api.DEFAULT_STORE else f" --store {store}"
+        lines.append("  checkpoint  none was saved (what is given to run.attach is)")
+    where = "" if store == DEFAULT_STORE else f" --store {store}"
     lines.append(f"  closer look luthier show {result.name}/{best.run.trial}{where}")
     return "\n".join(lines)
 
@@ -154,7 +162,7 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
     view = result.view
     if as_json:
         return show_study(store, result.name, 0, as_json=True)
-    where = "" if store == api.DEFAULT_STORE else f" --store {store}"
+    where = "" if store == DEFAULT_STORE else f" --store {store}"
     lines = []
     if view.best() is not None:
         lines.append(best_words(result, store))

@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from luthier.api import Observer
 from luthier.cli.look import by_merit, curve_values, number, params_words, sparkline
 from luthier.contracts import Store
 from luthier.core.study import Run, RunState, StudyView
+from luthier.sitting import Observer
 from luthier.tuner import n_steps
 
 _REFRESH_S = 0.5
@@ -42,16 +42,24 @@ def watching(*, quiet: bool) -> Iterator[Observer]:
         recent: deque[str] = deque(maxlen=_N_NEWS)
         drawn_s = 0.0
         with Live(console=console, auto_refresh=False, redirect_stderr=False) as live:
+            live.update(Text("loading the script …", style="dim"), refresh=True)
+            seen: list[StudyView] = []
 
             def observe(store: Store, view: StudyView) -> None:
                 nonlocal drawn_s
+                seen[:] = [view]
                 now_s = time.monotonic()
                 if store.closed or now_s - drawn_s >= _REFRESH_S:
                     drawn_s = now_s
                     recent.extend(news.new(view))
                     live.update(_screen(view, recent), refresh=True)
 
-            yield observe
+            try:
+                yield observe
+            finally:  # the picture at the end, however it came
+                for view in seen:
+                    recent.extend(news.new(view))
+                    live.update(_screen(view, recent), refresh=True)
 
 
 def _screen(view: StudyView, news: deque[str]) -> RenderableType:
@@ -74,7 +82,7 @@ def _table(title: str, view: StudyView, runs: list[Run]) -> Table:
         title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1), expand=True
     )
     table.add_column("trial", justify="right", no_wrap=True, min_width=5)
-    table.add_column(metric, justify="right", no_wrap=True, min_width=min(len(metric), 14))
+    table.add_column(Text(metric), justify="right", no_wrap=True, min_width=min(len(metric), 14))
     table.add_column("step", justify="right", no_wrap=True, min_width=4)
     table.add_column("state", no_wrap=True, min_width=9)
     table.add_column("curve", no_wrap=True, min_width=16)
@@ -83,7 +91,8 @@ def _table(title: str, view: StudyView, runs: list[Run]) -> Table:
         value = number(view.study.loss(run.curve.best_loss)) if len(run.curve) else "–"
         state = Text(run.state.value, style=_COLORS[run.state.value])
         curve = sparkline(curve_values(view, run))
-        table.add_row(str(run.trial), value, f"{run.step:g}", state, curve, params_words(run))
+        words = Text(params_words(run))  # as it is: a user's [bold] is no markup
+        table.add_row(str(run.trial), value, f"{run.step:g}", state, curve, words)
     return table
 
 
@@ -112,8 +121,10 @@ class _News:
         self._told: dict[str, tuple[RunState, float]] = {}
         self._best = float("inf")
         self._width = width
+        self._first = True
 
     def new(self, view: StudyView) -> list[str]:
+        old, self._first = self._first, False  # what a resumed study begins with is no news
         lines = []
         for run in view.runs.values():
             now = (run.state, run.step if not run.active else 0.0)
@@ -131,4 +142,4 @@ class _News:
                 f"trial {run.trial} {run.state.value} at step {run.step:g}, "
                 f"{view.study.metric} {value} ({why}{error}){star}"[: self._width]
             )
-        return lines
+        return [] if old else lines

@@ -9,11 +9,9 @@ import numpy as np
 
 from luthier.core.curve import Curve
 from luthier.core.event import Event, Proposed, Reported, RolledBack
-from luthier.core.ledger import Entry, Ledger, merge_metrics
+from luthier.core.ledger import Batch, Entry, Ledger, merge_branches
 from luthier.core.paths import StudyPaths
 from luthier.core.study import Study, StudyView
-
-Batch = tuple[float | None, tuple[str, ...], np.ndarray]
 
 
 @final
@@ -63,7 +61,11 @@ class MemoryStore:
 
     def metrics(self, run_id: str) -> Mapping[str, Curve]:
         """All metrics of a run."""
-        return merge_metrics(self._batches.get(run_id, []))
+        return merge_branches(self._batches.get(run_id, []))[-1]
+
+    def branches(self, run_id: str) -> Sequence[Mapping[str, Curve]]:
+        """The metrics as they stood before each rollback, and as they stand now."""
+        return merge_branches(self._batches.get(run_id, []))
 
     def diary(self) -> Sequence[Entry]:
         """All actions."""

@@ -76,21 +76,53 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (study, number)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE run ADD COLUMN seed INTEGER;
+    ALTER TABLE run ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN read_back TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE checkpoint ADD COLUMN kept TEXT NOT NULL DEFAULT '';
+    ALTER TABLE action ADD COLUMN before TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE action ADD COLUMN ticket TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 
 def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> None:
     """Bring an open file to the newest version; without `upgrade`, only check that it is."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if version > len(MIGRATIONS):
         raise StoreError(
             f"the store has schema {version}, this Luthier knows up to {len(MIGRATIONS)}; "
             "it was written by a newer Luthier: upgrade this one."
         )
-    if version < len(MIGRATIONS) and not upgrade:
+    if version == len(MIGRATIONS):
+        return
+    if not upgrade:
+        if version == 0:
+            raise StoreError("the file holds no study; make one with luthier tune SCRIPT.")
         raise StoreError(
             f"the store has schema {version}, expected {len(MIGRATIONS)}; "
             "open it once for writing (luthier resume) to bring it up to date."
         )
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT")
+    connection.execute("BEGIN IMMEDIATE")
+    for number, script in enumerate(MIGRATIONS, start=1):
+        if number > _version(connection):  # read anew: another process may have been quicker
+            for statement in _statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number}")
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> list[str]:
+    """The statements one by one: executing a script would end the transaction."""
+    found, rest = [], ""
+    for line in script.splitlines(keepends=True):
+        rest += line
+        if sqlite3.complete_statement(rest):
+            found.append(rest)
+            rest = ""
+    return found

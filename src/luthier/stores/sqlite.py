@@ -6,6 +6,7 @@ fsync (they lie in the wire files too); all others with it.
 """
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,10 +17,11 @@ from typing import Any, final
 
 import numpy as np
 
-from luthier.core.action import KINDS, Action, Author, kind_of
+from luthier.core.action import action_from_json, kind_of
 from luthier.core.budget import Budget
+from luthier.core.constraint import Constraint
 from luthier.core.curve import Curve, Series
-from luthier.core.domain import as_tuple
+from luthier.core.domain import values_from_json
 from luthier.core.errors import StoreError, StudyError
 from luthier.core.event import (
     Asked,
@@ -28,6 +30,7 @@ from luthier.core.event import (
     Ended,
     Event,
     Heard,
+    Noted,
     Obeyed,
     Proposed,
     Refused,
@@ -36,7 +39,7 @@ from luthier.core.event import (
     Saved,
     Ticked,
 )
-from luthier.core.ledger import Entry, Ledger, merge_metrics
+from luthier.core.ledger import Batch, Entry, Ledger, merge_branches, merge_metrics
 from luthier.core.paths import StudyPaths
 from luthier.core.space import space_from_json, space_to_json
 from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Trial
@@ -62,7 +65,13 @@ class SqliteStore:
 
     @classmethod
     def create(cls, path: Path, study: Study, recipe: Mapping[str, Any]) -> "SqliteStore":
-        """A new study; StudyError when the file has one of that name."""
+        """A new study; StudyError when the file has one of that name, or files of one are left."""
+        left = StudyPaths.beside(path, study.name).root / "runs"
+        if left.exists() and study.name not in _names(path):
+            raise StudyError(
+                f"{left} holds runs of another study {study.name!r}, whose store is gone; "
+                "delete or rename that folder, or choose another name."
+            )
         connection = _connect(path, read_only=False)
         question = json.dumps(_question(study))
         try:
@@ -81,6 +90,10 @@ class SqliteStore:
     @classmethod
     def open(cls, path: Path, name: str | None = None, *, read_only: bool = True) -> "SqliteStore":
         """A study of the file, the newest when no name is given."""
+        if not path.exists():
+            raise StoreError(
+                f"no store at {path}; give --store FILE, or make one with luthier tune SCRIPT."
+            )
         connection = _connect(path, read_only=read_only)
         row = connection.execute(
             "SELECT key, name, question, elapsed_s, closed FROM study "
@@ -90,7 +103,8 @@ class SqliteStore:
         if row is None:
             known = [r[0] for r in connection.execute("SELECT name FROM study ORDER BY key")]
             connection.close()
-            raise StudyError(f"no study {name or ''!r} in {path}; it has {known or 'none'}.")
+            wanted = f"study {name!r}" if name else "study"
+            raise StudyError(f"no {wanted} in {path}; it has {known or 'none'}.")
         key, name, question, elapsed_s, closed = row
         ledger = Ledger(_study(name, json.loads(question)))
         ledger.elapsed_s, ledger.closed = elapsed_s, closed
@@ -130,6 +144,18 @@ class SqliteStore:
                 (json.dumps(_question(self.study)), self._key),
             )
 
+    @property
+    def n_callable_constraints(self) -> int:
+        """Constraints of the study that are functions, which no file can hold."""
+        query = "SELECT question FROM study WHERE key = ?"
+        question = json.loads(self._db.execute(query, (self._key,)).fetchone()[0])
+        return sum(not rule["text"] for rule in question["space"]["constraints"])
+
+    def set_constraints(self, constraints: tuple[Constraint, ...]) -> None:
+        """Constraints as the script has them, for as long as this store is open."""
+        space = replace(self.study.space, constraints=constraints)
+        self._ledger.study = replace(self.study, space=space)
+
     def record(self, events: Sequence[Event]) -> None:
         """Keep the events in one transaction."""
         if not events:
@@ -149,6 +175,11 @@ class SqliteStore:
         """All metrics of a run."""
         with self._reading():
             return merge_metrics(self._batches(run_id))
+
+    def branches(self, run_id: str) -> Sequence[Mapping[str, Curve]]:
+        """The metrics as they stood before each rollback, and as they stand now."""
+        with self._reading():
+            return merge_branches(self._batches(run_id))
 
     def diary(self) -> Sequence[Entry]:
         """All actions."""
@@ -191,15 +222,17 @@ class SqliteStore:
             rows.append(
                 (self._key, run.id, run.trial, json.dumps(dict(run.params)), run.to_step, parent,
                  run.state.value, run.step, run.train_s, run.pausable, run.reason, run.error,
-                 run.heard)
+                 run.heard, run.seed, run.held, json.dumps(dict(run.read_back)))
             )  # fmt: skip
         self._db.executemany(
             "INSERT INTO run (study, id, trial, params, to_step, parent, state, step, train_s, "
-            "pausable, reason, error, heard) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "pausable, reason, error, heard, seed, held, read_back) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (study, id) DO UPDATE SET params = excluded.params, "
             "to_step = excluded.to_step, state = excluded.state, step = excluded.step, "
             "train_s = excluded.train_s, pausable = excluded.pausable, reason = excluded.reason, "
-            "error = excluded.error, heard = excluded.heard",
+            "error = excluded.error, heard = excluded.heard, held = excluded.held, "
+            "read_back = excluded.read_back",
             rows,
         )
 
@@ -212,26 +245,35 @@ class SqliteStore:
                     (self._run_key(run_id), json.dumps(names), _pack(rows)),
                 )
             case RolledBack(run_id=run_id, step=step):
+                key = self._run_key(run_id)
                 execute(
                     "INSERT INTO chunk (run, back_to, metrics, rows) VALUES (?, ?, '[]', x'')",
-                    (self._run_key(run_id), step),
+                    (key, step),
                 )
-            case Proposed(trial=trial):
+                execute("DELETE FROM checkpoint WHERE run = ? AND step > ?", (key, step))
+            case Proposed(run=run, trial=trial):
+                if run.parent is not None:
+                    self._inherit(run.id, run.parent)
                 execute(
                     "INSERT OR IGNORE INTO trial VALUES (?, ?, ?)",
                     (self._key, trial.number, json.dumps(dict(trial.params))),
                 )
             case Saved(run_id=run_id, checkpoint=c):
                 execute(
-                    "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?)",
-                    (self._run_key(run_id), c.step, c.file, c.n_bytes, c.crc32, c.loss),
+                    "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (self._run_key(run_id), c.step, c.file, c.n_bytes, c.crc32, c.loss, c.kept),
                 )
             case Dropped(run_id=run_id, step=step):
                 execute(
                     "DELETE FROM checkpoint WHERE run = ? AND step = ?",
                     (self._run_key(run_id), step),
                 )
-            case Asked(number=number) | Obeyed(number=number) | Refused(number=number):
+            case (
+                Asked(number=number)
+                | Obeyed(number=number)
+                | Refused(number=number)
+                | Noted(number=number)
+            ):
                 self._write_entry(self._ledger.diary[number])
             case Ticked(elapsed_s=elapsed_s):
                 execute("UPDATE study SET elapsed_s = ? WHERE key = ?", (elapsed_s, self._key))
@@ -242,12 +284,26 @@ class SqliteStore:
             case _:
                 pass
 
+    def _inherit(self, run_id: str, parent: Checkpoint) -> None:
+        """Copy the parent's reports: what becomes of the parent later is not the child's past."""
+        child, key = self._run_key(run_id), self._run_key(parent.run_id)
+        self._db.execute(
+            "INSERT INTO chunk (run, back_to, metrics, rows) "
+            "SELECT ?, back_to, metrics, rows FROM chunk WHERE run = ? ORDER BY key",
+            (child, key),
+        )
+        self._db.execute(
+            "INSERT INTO chunk (run, back_to, metrics, rows) VALUES (?, ?, '[]', x'')",
+            (child, parent.step),
+        )
+
     def _write_entry(self, entry: Entry) -> None:
         shown = {f.name: getattr(entry.action, f.name) for f in fields(entry.action)}
         self._db.execute(
-            "INSERT OR REPLACE INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (self._key, entry.number, kind_of(entry.action), entry.run_id, json.dumps(shown),
-             entry.time_s, entry.state, entry.step, json.dumps(dict(entry.read_back)), entry.why),
+             entry.time_s, entry.state, entry.step, json.dumps(dict(entry.read_back)), entry.why,
+             json.dumps(dict(entry.before)), entry.ticket),
         )  # fmt: skip
 
     def _run_key(self, run_id: str) -> int:
@@ -278,25 +334,21 @@ class SqliteStore:
             [(key, back_to, names, b"".join(parts)) for back_to, names, parts in joined],
         )
 
-    def _batches(self, run_id: str) -> list[tuple[float | None, tuple[str, ...], np.ndarray]]:
+    def _batches(self, run_id: str) -> list[Batch]:
         chunks = self._db.execute(
             "SELECT back_to, metrics, rows FROM chunk WHERE run = ? ORDER BY key",
             (self._run_key(run_id),),
         )
-        own = [(back_to, *_unpack(names, rows)) for back_to, names, rows in chunks]
-        parent = self._ledger.runs[run_id].parent
-        if parent is None:
-            return own
-        cut = (parent.step, (), np.empty((0, 2)))
-        return [*self._batches(parent.run_id), cut, *own]
+        return [(back_to, *_unpack(names, rows)) for back_to, names, rows in chunks]
 
     def _load(self) -> None:
         ledger, db = self._ledger, self._db
         of_study = (self._key,)
+        read: dict[str, dict[str, Any]] = {}  # a run's parameters are mostly its trial's: read once
         for number, params in db.execute(
             "SELECT number, params FROM trial WHERE study = ? ORDER BY number", of_study
         ):
-            ledger.trials[number] = Trial(number, _params(params))
+            ledger.trials[number] = Trial(number, _params(params, read))
         losses = self._load_losses()
         checkpoints: dict[int, list[tuple[Any, ...]]] = {}
         for run_key, *row in db.execute(
@@ -307,31 +359,29 @@ class SqliteStore:
             checkpoints.setdefault(run_key, []).append(tuple(row))
         for row in db.execute(
             "SELECT key, id, trial, params, to_step, parent, state, step, train_s, pausable, "
-            "reason, error, heard FROM run WHERE study = ? ORDER BY key",
+            "reason, error, heard, seed, held, read_back FROM run WHERE study = ? ORDER BY key",
             of_study,
         ):
             key, run_id, trial, params, to_step, parent, state, *rest = row
-            step, train_s, pausable, reason, error, heard = rest
+            step, train_s, pausable, reason, error, heard, seed, held, read_back = rest
             self._run_keys[run_id] = key
             came_from = Checkpoint(**json.loads(parent)) if parent else None
-            inherited = Curve()
-            if came_from and came_from.run_id in ledger.runs:
-                inherited = ledger.runs[came_from.run_id].curve.until(came_from.step)
-            curve = _merge(inherited, losses.get(key, []))
+            curve = _merge(losses.get(key, []))
             saved = tuple(Checkpoint(run_id, *c) for c in checkpoints.get(key, ()))
             ledger.restore(
-                Run(run_id, trial, _params(params), to_step, came_from, RunState(state), step,
-                    train_s, bool(pausable), reason, error, curve, saved, heard)
+                Run(run_id, trial, _params(params, read), to_step, came_from, RunState(state), step,
+                    train_s, bool(pausable), reason, error, curve, saved, heard, seed, bool(held),
+                    _params(read_back, read))
             )  # fmt: skip
         for row in db.execute(
-            "SELECT number, kind, run, fields, asked_s, state, step, read_back, why FROM action "
-            "WHERE study = ? ORDER BY number",
+            "SELECT number, kind, run, fields, asked_s, state, step, read_back, why, before, "
+            "ticket FROM action WHERE study = ? ORDER BY number",
             of_study,
         ):
-            number, kind, run_id, shown, asked_s, state, step, read_back, why = row
+            number, kind, run_id, shown, asked_s, state, step, read_back, why, before, ticket = row
             ledger.diary[number] = Entry(
-                number, _action(kind, json.loads(shown)), asked_s, run_id, state, step,
-                _params(read_back), why,
+                number, action_from_json(kind, json.loads(shown)), asked_s, run_id, state, step,
+                _params(read_back, read), why, _params(before, read), ticket,
             )  # fmt: skip
 
     def _load_losses(self) -> dict[int, list[Losses]]:
@@ -358,17 +408,21 @@ class SqliteStore:
         return found
 
 
-def _merge(inherited: Curve, batches: list[Losses]) -> Curve:
-    if len(batches) == 1 and not len(inherited):
+def _merge(batches: list[Losses]) -> Curve:
+    if len(batches) == 1:
         _, steps, values = batches[0]
         if (steps[1:] > steps[:-1]).all():
             return Curve(steps, values)
-    series = Series(inherited)
+    series = Series()
     for back_to, steps, values in batches:
         if back_to is not None:
             series.truncate(back_to)
         series.extend(steps, values)
     return series.freeze()
+
+
+def _names(path: Path) -> set[str]:
+    return {row["name"] for row in list_studies(path)} if path.exists() else set()
 
 
 def list_studies(path: Path) -> list[dict[str, Any]]:
@@ -390,17 +444,44 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         raise StoreError(
             f"no store at {path}; give --store FILE, or make one with luthier tune SCRIPT."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = "ro" if read_only else "rwc"
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
     try:
-        connection = sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
         if not read_only:
-            connection.execute("PRAGMA journal_mode=WAL")
-        migrate(connection, upgrade=not read_only)
-    except sqlite3.Error as error:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return _opened(path, "ro" if read_only else "rwc")
+        except sqlite3.OperationalError:
+            if not read_only or os.access(path.parent, os.W_OK):
+                raise
+            # a folder that may not be written: no log beside the file, so nobody is writing
+            return _opened(path, "ro&immutable=1")
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{path} cannot be opened as a store: {error}.") from error
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
+    try:
+        if mode == "rwc":
+            _use_wal(connection)
+        migrate(connection, upgrade=mode == "rwc")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switching does not wait for another process that switches too, so it is tried again."""
+    for attempt in range(50):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if attempt == 49:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _question(study: Study) -> dict[str, Any]:
@@ -419,17 +500,10 @@ def _study(name: str, question: dict[str, Any]) -> Study:
     return Study(name, space_from_json(question.pop("space")), budget=budget, **question)
 
 
-def _action(kind: str, shown: dict[str, Any]) -> Action:
-    shown = {k: _values(v) if k == "params" else v for k, v in shown.items()}
-    return KINDS[kind](**{**shown, "author": Author(shown["author"])})
-
-
-def _params(text: str) -> dict[str, Any]:
-    return _values(json.loads(text))
-
-
-def _values(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: as_tuple(value) for name, value in params.items()}
+def _params(text: str, read: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    if text not in read:
+        read[text] = values_from_json(json.loads(text))
+    return read[text]
 
 
 def _pack(rows: np.ndarray) -> bytes:

@@ -1,0 +1,216 @@
+"""`luthier simulate`: policies side by side on stored curves."""
+
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+import click
+import numpy as np
+
+from luthier.core.errors import LuthierError, OptionError, TableError
+from luthier.core.space import Space
+from luthier.simulation import Outcome, policy_on, simulate
+from luthier.tables import Table, load_table, table_of_study, tables_of
+
+_SHARES = {"r10": 0.1, "r30": 0.3, "r100": 1.0}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One simulated search and its figures."""
+
+    task: str
+    policy: str
+    seed: int
+    workers: int
+    outcome: Outcome
+
+    def figures(self) -> dict[str, float]:
+        """Regrets, CPU milliseconds per decision, peak memory of the process."""
+        outcome = self.outcome
+        p50, p95 = np.quantile(outcome.decision_ms, [0.5, 0.95]) if len(outcome.decision_ms) else (
+            math.nan, math.nan)  # fmt: skip
+        return {
+            "anytime": outcome.anytime,
+            **{name: outcome.at(share) for name, share in _SHARES.items()},
+            "decision_ms_p50": float(p50),
+            "decision_ms_p95": float(p95),
+            "peak_mb": outcome.peak_mb,
+        }
+
+    def line(self) -> str:
+        """One JSON object."""
+        about = {"task": self.task, "policy": self.policy, "seed": self.seed,
+                 "workers": self.workers}  # fmt: skip
+        rounded = {k: round(v, 6) if math.isfinite(v) else None for k, v in self.figures().items()}
+        return json.dumps({**about, **rounded})
+
+
+def simulate_command(
+    names: Sequence[str],
+    policies: Sequence[str],
+    budget_runs: float,
+    n_workers: int,
+    n_seeds: int,
+    prior: str | None,
+    output: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print a line per search as JSON, or a table of means; draw a picture if asked to."""
+    if budget_runs <= 0 or n_workers < 1 or n_seeds < 1:
+        raise OptionError(
+            f"--budget-runs {budget_runs:g} --workers {n_workers} --seeds {n_seeds}; "
+            "expected numbers above zero."
+        )
+    known = _read_prior(Path(prior)) if prior else {}
+    cases = []
+    for table in _tables(names):
+        space = with_priors(table.space, known)
+        for policy in policies:
+            for seed in range(n_seeds):
+                outcome = simulate(
+                    table, policy_on(table, policy), budget_runs=budget_runs,
+                    n_workers=n_workers, seed=seed, space=space,
+                )  # fmt: skip
+                cases.append(Case(table.name, policy, seed, n_workers, outcome))
+                if as_json:
+                    click.echo(cases[-1].line())
+    if not as_json:
+        click.echo(_words(cases, budget_runs))
+    if output:
+        _draw(cases, budget_runs, Path(output))
+        click.echo(f"picture in {output}", err=as_json)
+
+
+def with_priors(space: Space, known: Mapping[str, Any]) -> Space:
+    """The space with priors: by name a value, or {"prior": …, "confidence": …}."""
+    unknown = sorted(known.keys() - space.domains.keys())
+    if unknown:
+        raise OptionError(f"the prior names {unknown}; the table has {sorted(space.domains)}.")
+    domains = dict(space.domains)
+    for name, told in known.items():
+        fields = dict(told) if isinstance(told, Mapping) else {"prior": told}
+        extra = sorted(fields.keys() - {"prior", "confidence"})
+        if extra or "prior" not in fields:
+            raise OptionError(
+                f"the prior of {name} is {told!r}; expected a value, or prior and confidence."
+            )
+        domains[name] = _with_prior(domains[name], fields)
+    return replace(space, domains=domains)
+
+
+def _with_prior(domain: Any, fields: Mapping[str, Any]) -> Any:  # noqa: ANN401  any domain
+    options = {f: getattr(domain, f) for f in domain.__dataclass_fields__ if f != "_"}
+    options.update(fields)
+    chosen = options.pop("options", ())  # Choice takes them one by one
+    return type(domain)(*chosen, **options)
+
+
+def _read_prior(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        known: Any = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"--prior {path}: {error}; expected JSON or TOML.") from error
+    if not isinstance(known, dict):
+        raise OptionError(f"--prior {path} holds no mapping of names to priors.")
+    return known
+
+
+def _tables(names: Sequence[str]) -> Iterator[Table]:
+    for name in names:
+        path = Path(name)
+        if path.is_file():
+            from luthier import api
+
+            yield table_of_study(api.open_study(path).view)
+        elif (path / "meta.json").is_file():
+            yield from (load_table(path, task) for task in tables_of(path))
+        elif (path.parent / "meta.json").is_file():
+            yield load_table(path.parent, path.name)
+        else:
+            raise TableError(f"no table {name!r}; expected FOLDER/TASK, a FOLDER, or STORE.db.")
+
+
+def _mean_words(values: Sequence[float]) -> str:
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return f"{mean:.3f}"
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return f"{mean:.3f} ±{error:.3f}"
+
+
+def _words(cases: Sequence[Case], budget_runs: float) -> str:
+    tasks = list(dict.fromkeys(case.task for case in cases))
+    policies = list(dict.fromkeys(case.policy for case in cases))
+    width = max(12, *(len(policy) for policy in policies))
+    columns = ["anytime", *_SHARES]
+    n_seeds = len({case.seed for case in cases})
+    lines = [
+        f"normalised regret (0 best of the table, 1 its median), mean ± standard error of "
+        f"{n_seeds} seeds; budget {budget_runs:g} full runs, {cases[0].workers} workers"
+    ]
+    for task in [*tasks, "all tasks"] if len(tasks) > 1 else tasks:
+        lines += ["", task, f"  {'policy':{width}}" + "".join(f"{c:>15}" for c in columns)
+                  + f"{'ms p50':>9}{'p95':>8}{'MB':>7}"]  # fmt: skip
+        for policy in policies:
+            chosen = [
+                case.figures()
+                for case in cases
+                if case.policy == policy and task in (case.task, "all tasks")
+            ]
+            parts = [f"{_mean_words([f[c] for f in chosen]):>15}" for c in columns]
+            p50 = float(np.mean([f["decision_ms_p50"] for f in chosen]))
+            p95 = float(np.mean([f["decision_ms_p95"] for f in chosen]))
+            peak = max(f["peak_mb"] for f in chosen)
+            tail = f"{p50:9.2f}{p95:8.2f}{peak:7.0f}"
+            lines.append(f"  {policy:{width}}" + "".join(parts) + tail)
+    return "\n".join(lines)
+
+
+def _draw(cases: Sequence[Case], budget_runs: float, path: Path) -> None:
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise OptionError("a picture needs matplotlib: pip install 'luthier[plot]'.") from error
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    tasks = list(dict.fromkeys(case.task for case in cases))
+    policies = list(dict.fromkeys(case.policy for case in cases))
+    n_columns = min(len(tasks), 3)
+    n_rows = math.ceil(len(tasks) / n_columns)
+    figure, axes = pyplot.subplots(
+        n_rows, n_columns, figsize=(5 * n_columns, 3.4 * n_rows), squeeze=False, sharey=True
+    )
+    for panel, task in zip(axes.flat, tasks, strict=False):
+        for index, policy in enumerate(policies):
+            curves = np.array(
+                [c.outcome.regret for c in cases if c.task == task and c.policy == policy]
+            )
+            spent = np.arange(1, curves.shape[1] + 1) / curves.shape[1] * budget_runs
+            mean = curves.mean(axis=0)
+            spread = curves.std(axis=0) / math.sqrt(len(curves))
+            panel.plot(spent, mean, label=policy, color=f"C{index}")
+            panel.fill_between(spent, mean - spread, mean + spread, alpha=0.2, color=f"C{index}")
+        panel.set_title(task, fontsize=9)
+        panel.set_xlabel("budget spent, full runs")
+        panel.set_ylim(0, 1.02)
+    for panel in axes.flat[len(tasks) :]:
+        panel.axis("off")
+    for row in axes:
+        row[0].set_ylabel("normalised regret")
+    axes.flat[0].legend(fontsize=8)
+    figure.tight_layout()
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise LuthierError(f"the picture could not be written to {path}: {error}") from error
+    finally:
+        pyplot.close(figure)
