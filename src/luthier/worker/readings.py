@@ -98,8 +98,10 @@ class Readings:
                 start = {"start_" + name: row[name] for name in STARTS if name in row}
         found: dict[str, float] = {}
         for name in dict.fromkeys(name for row in rows for name in row):
-            values = np.array([row[name] for row in rows if name in row])
-            if name.endswith("_max") or name == "nonfinite":
+            values = [row[name] for row in rows if name in row]
+            if len(values) == 1:  # the usual case; a median of NumPy takes 30 µs
+                found[name] = float(values[0])
+            elif name.endswith("_max") or name == "nonfinite":
                 found[name] = float(np.max(values))
             elif name in ("label_order", "class_ratio", "label_entropy", "n_classes"):
                 found[name] = float(values[-1])
