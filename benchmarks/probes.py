@@ -2,16 +2,19 @@
 
 Of an MLP, a CNN and a transformer two copies train step by step in turn, one of them with probes,
 so that a busy machine slows both alike; processor seconds leave out what other programs take. The
-copies change roles halfway, because two copies of one model are not equally quick: where their
-memory lies makes a few per cent. Told is the extra time of all steps together, its standard error
-over blocks of steps, and the same with both copies plain: what the measurement itself is worth.
+copies change roles between four trainings, because two copies of one model are not equally quick:
+where their memory lies makes a few per cent. Told is the extra time of all steps together: the
+steps that were probed or reported one by one, all others by the median of their differences, which
+a hiccup of the machine does not move. Beside it its standard error (bootstrap over steps), and the
+same with both copies plain: what the measurement itself is worth.
 
-    python benchmarks/probes.py [--tier economy] [--steps 1000] [--report-every 25]
+    python benchmarks/probes.py [--tier economy] [--steps 2000] [--report-every 25]
 """
 
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,6 @@ from torch.nn import functional as F
 from luthier.worker.probes import TIERS, Probes
 
 Loss = Callable[[nn.Module], torch.Tensor]
-N_BLOCK = 50  # steps whose times are added up before they are compared
 
 
 def mlp() -> tuple[nn.Module, Loss]:
@@ -87,46 +89,65 @@ class Copy:
         self.spent_s = self.clock()
 
 
-def compare(plain: Copy, other: Copy, tier: str, n_steps: int, report_every: int,
-            ) -> tuple[np.ndarray, int]:  # fmt: skip
-    """(blocks, 2) seconds of the plain and the other copy, and the steps probed; tier "": none."""
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Seconds of every step of the plain and the other copy, (n, 2)."""
+
+    times: np.ndarray
+    special: np.ndarray  # (n,) whether the other copy probed or reported at the step
+    n_probed: int
+
+    def share(self, chosen: np.ndarray) -> float:
+        """Share by which the other copy's steps are longer, from the steps `chosen` (indices)."""
+        times, special = self.times[chosen], self.special[chosen]
+        more = times[:, 1] - times[:, 0]
+        ordinary_s = float(np.median(more[~special])) * float((~special).sum())
+        return (ordinary_s + float(more[special].sum())) / float(times[:, 0].sum())
+
+
+def compare(plain: Copy, other: Copy, tier: str, n_steps: int, report_every: int) -> Training:
+    """Both copies step by step in turn; tier "": neither has probes."""
     probes = None
     if tier:
         probes = Probes({"m": other.model, "o": other.optimizer}, tier, clock=other.clock)
-    blocks = []
-    for first in range(0, n_steps, N_BLOCK):
-        before = plain.spent_s, other.spent_s
-        for i in range(first, first + N_BLOCK):
-            last = i % report_every == report_every - 1
-            for copied in (plain, other) if i % 2 else (other, plain):
-                copied.step(probes.collect if probes and last and copied is other else None)
-        blocks.append((plain.spent_s - before[0], other.spent_s - before[1]))
+    times, special = np.empty((n_steps, 2)), np.zeros(n_steps, bool)
+    for i in range(n_steps):
+        n_before = probes.n_probed if probes else 0
+        last = i % report_every == report_every - 1
+        for column, copied in enumerate((plain, other)):
+            before_s = copied.spent_s
+            copied.step(probes.collect if probes and last and column else None)
+            times[i, column] = copied.spent_s - before_s
+        probed = probes is not None and probes.n_probed > n_before
+        special[i] = last or probed
+        special[i - 1] |= probed and i > 0  # at whose end the hooks were put on
     if probes:
         probes.close()
-    return np.array(blocks), probes.n_probed if probes else 0
+    return Training(times, special, probes.n_probed if probes else 0)
 
 
 def extra(one: Copy, two: Copy, *args: Any) -> tuple[float, float, float, int]:  # noqa: ANN401
     """Share that probes make steps longer, its standard error, ms of a plain step, probes."""
-    halves = [compare(one, two, *args), compare(two, one, *args)]
-    # blocks of both halves side by side: what a copy owes to its place in memory cancels
-    plain, other = sum(blocks for blocks, _ in halves).T
-    share = other.sum() / plain.sum() - 1
-    error = (other - (1 + share) * plain).std(ddof=1) / plain.mean() / len(plain) ** 0.5
-    n_steps = 2 * N_BLOCK * len(plain)
-    return share, error, 1e3 * plain.sum() / n_steps, sum(n for _, n in halves)
+    trainings = [compare(*pair, *args) for pair in ((one, two), (two, one)) * 2]
+    n = len(trainings[0].times)
+    rng = np.random.default_rng(0)
+    # what a copy owes to its place in memory cancels between the trainings
+    share = float(np.mean([t.share(np.arange(n)) for t in trainings]))
+    drawn = [np.mean([t.share(rng.integers(0, n, n)) for t in trainings]) for _ in range(200)]
+    step_ms = 1e3 * float(np.mean([t.times[:, 0].mean() for t in trainings]))
+    return share, float(np.std(drawn)), step_ms, sum(t.n_probed for t in trainings)
 
 
 def main() -> None:
     """A line per model."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--tier", choices=[*TIERS], default="economy")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--report-every", type=int, default=25)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # the noise is learned by heart, and tiny gradients are slow
-    print(f"tier {args.tier}, twice {args.steps} steps, a report every {args.report_every}")
+    print(f"tier {args.tier}, 4 x {args.steps} steps, a report every {args.report_every}")
     for make in (mlp, cnn, transformer):
         torch.manual_seed(0)
         copies = [Copy(*make()) for _ in range(2)]
@@ -135,7 +156,7 @@ def main() -> None:
         none, none_error, _, _ = extra(*copies, "", args.steps, args.report_every)
         share, error, step_ms, n = extra(*copies, args.tier, args.steps, args.report_every)
         print(f"{make.__name__:12} {step_ms:7.3f} ms per step, with probes {100 * share:+.2f} % "
-              f"± {100 * error:.2f}, {n} of {2 * args.steps} steps probed; plain against plain "
+              f"± {100 * error:.2f}, {n} of {4 * args.steps} steps probed; plain against plain "
               f"{100 * none:+.2f} % ± {100 * none_error:.2f}", flush=True)  # fmt: skip
 
 
