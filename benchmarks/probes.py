@@ -147,6 +147,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # the noise is learned by heart, and tiny gradients are slow
+    # glibc gives freed pages back to the system at once until it has seen a large block freed
+    torch.empty(1 << 22)
     print(f"tier {args.tier}, 4 x {args.steps} steps, a report every {args.report_every}")
     for make in (mlp, cnn, transformer):
         torch.manual_seed(0)
