@@ -10,6 +10,7 @@ import click
 
 from luthier.cli.inspect import inspect
 from luthier.cli.lint import lint
+from luthier.cli.lr_find import lr_find
 
 STORE = click.option(
     "--store", type=click.Path(dir_okay=False), default="luthier.db", show_default=True,
@@ -202,6 +203,7 @@ def what_if_command(study: str | None, n_rows: int, store: str, as_json: bool) -
 
 luthier.add_command(inspect)
 luthier.add_command(lint)
+luthier.add_command(lr_find)
 
 
 @luthier.command()
