@@ -1,0 +1,137 @@
+"""What the runs so far teach about where the next one should begin."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.core.action import Change, RollBack
+from luthier.core.domain import Value
+from luthier.core.space import Space
+from luthier.core.study import Run, StudyView
+from luthier.core.verdict import verdict
+
+_REACH = 0.2  # in the unit cube: how far what a run showed tells something of its surroundings
+_WAITS = -0.3  # the vote of a run that still trains: not there, but it is not known to be bad
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A live change of a run, and whether it helped."""
+
+    run: Run
+    name: str
+    before: Value
+    after: Value
+    helped: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Where to begin: the best run's point, with the changes that helped it."""
+
+    base: Run
+    point: Mapping[str, Value]
+    changes: tuple[Judged, ...]  # of all runs, those with a clear verdict
+
+    def words(self) -> str:
+        """What the changes taught, for the diary."""
+        told = []
+        for outcome, helped in (("helped", True), ("hurt", False)):
+            names = dict.fromkeys(
+                f"{c.name} {shown(c.before)} → {shown(c.after)}"
+                for c in self.changes
+                if c.helped is helped
+            )
+            told += [f"{', '.join(names)} {outcome}"] if names else []
+        return "; ".join(told)
+
+
+def learn(view: StudyView) -> Lesson | None:
+    """The lesson of all runs so far; None while none has reported a number."""
+    runs = [run for run in view.current().values() if math.isfinite(run.curve.best_loss)]
+    if not runs:
+        return None
+    best = min(runs, key=lambda run: (run.curve.best_loss, run.trial))
+    changes = tuple(change for run in view.current().values() for change in _judged(view, run))
+    space = view.study.space
+    point = dict(view.trials[best.trial].params)
+    for change in changes:
+        if change.run is best and change.helped and change.name in point:
+            point[change.name] = change.after
+    if not space.feasible(point):
+        point = dict(view.trials[best.trial].params)
+    return Lesson(best, point, changes)
+
+
+def votes(
+    view: StudyView,
+    lesson: Lesson,
+    units: NDArray[np.float64],  # (n, d)
+) -> NDArray[np.float64]:  # (n,)
+    """How much the runs speak for places of the unit cube: for what is near to good runs and in
+    the direction of changes that helped, against what is near to bad ones."""
+    space = view.study.space
+    runs = list(view.current().values())
+    known = [run for run in runs if not run.active and len(run.curve)]
+    found = np.zeros(len(units))
+    for run, vote in [
+        *zip(known, _standing(known), strict=True),
+        *((run, _WAITS) for run in runs if run.active),
+    ]:
+        at = space.to_unit(view.trials[run.trial].params)
+        found += vote * np.exp(-0.5 * ((units - at) ** 2).sum(axis=1) / _REACH**2)
+    for name, pull in _pulls(space, lesson.changes).items():
+        column = space.names.index(name)
+        start = space.domains[name].to_unit(lesson.point[name]) if name in lesson.point else 0.5
+        found += np.tanh(pull * (units[:, column] - start) / _REACH)
+    return found
+
+
+def _standing(runs: Sequence[Run]) -> NDArray[np.float64]:
+    """From 1 for the best to -1 for the worst, those without a number among them; by rank."""
+    losses = [r.curve.best_loss if math.isfinite(r.curve.best_loss) else math.inf for r in runs]
+    order = np.argsort(np.argsort(losses, kind="stable"), kind="stable")
+    return 1.0 - 2.0 * order / max(len(runs) - 1, 1)
+
+
+def _pulls(space: Space, changes: Sequence[Judged]) -> dict[str, float]:
+    """Per parameter, the direction that helped, or away from the one that hurt; -1 to 1."""
+    found: dict[str, list[float]] = {}
+    for change in changes:
+        if change.name in space.names:
+            domain = space.domains[change.name]
+            way = domain.to_unit(change.after) - domain.to_unit(change.before)
+            found.setdefault(change.name, []).append(math.copysign(1.0, way) * (
+                1.0 if change.helped else -1.0))  # fmt: skip
+    return {name: float(np.mean(ways)) for name, ways in found.items()}
+
+
+def _judged(view: StudyView, run: Run) -> Iterator[Judged]:
+    """The live changes of a run that helped or hurt beyond doubt."""
+    entries = [
+        entry
+        for entry in view.diary
+        if entry.run_id == run.id and entry.state == "obeyed" and entry.step is not None
+        and isinstance(entry.action, Change | RollBack) and entry.action.params
+    ]  # fmt: skip
+    for index, entry in enumerate(entries):
+        assert entry.step is not None
+        later = entries[index + 1].step if index + 1 < len(entries) else None
+        outcome = verdict(run.curve, entry.step, math.inf if later is None else later).outcome
+        if outcome not in ("helped", "hurt"):
+            continue
+        for name, after in getattr(entry.action, "params", {}).items():
+            before = entry.before.get(name)
+            if before is not None and name in view.study.space.domains and before != after:
+                yield Judged(run, name, before, after, outcome == "helped")
+
+
+def shown(value: Value) -> str:
+    """A value in few digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
