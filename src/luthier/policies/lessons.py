@@ -15,6 +15,11 @@ from luthier.core.study import Run, StudyView
 from luthier.core.verdict import verdict
 
 _REACH = 0.2  # in the unit cube: how far what a run showed tells something of its surroundings
+# Of a decay to zero, a rate three times too small costs far more than one three times too large, so
+# a run whose best was its end asks for a higher rate; one that was best early, for a lower one.
+_RATES = ("lr", "learning_rate")
+_AT_ITS_END, _EARLY, _RATE_PULL = 0.85, 0.5, 0.7
+_TRUST = 0.4  # how soon a place is too far from the best to be taken for its neighbour
 _WAITS = -0.3  # the vote of a run that still trains: not there, but it is not known to be bad
 
 
@@ -38,6 +43,7 @@ class Lesson:
     base: Run
     point: Mapping[str, Value]
     changes: tuple[Judged, ...]  # of all runs, those with a clear verdict
+    rate: float = 0.0  # where the best curve asks the learning rate to go: 1 up, -1 down
 
     def words(self) -> str:
         """What the changes taught, for the diary."""
@@ -49,6 +55,8 @@ class Lesson:
                 if c.helped is helped
             )
             told += [f"{', '.join(names)} {outcome}"] if names else []
+        if self.rate:
+            told += ["it fell to its end" if self.rate > 0 else "it was best early"]
         return "; ".join(told)
 
 
@@ -66,7 +74,7 @@ def learn(view: StudyView) -> Lesson | None:
             point[change.name] = change.after
     if not space.feasible(point):
         point = dict(view.trials[best.trial].params)
-    return Lesson(best, point, changes)
+    return Lesson(best, point, changes, _asked_rate(best))
 
 
 def votes(
@@ -79,25 +87,43 @@ def votes(
     space = view.study.space
     runs = list(view.current().values())
     known = [run for run in runs if not run.active and len(run.curve)]
-    found = np.zeros(len(units))
+    away = units - space.to_unit({**space.defaults(), **lesson.point})
+    found = -0.5 * _TRUST * (away**2).sum(axis=1) / _REACH**2
     for run, vote in [
         *zip(known, _standing(known), strict=True),
         *((run, _WAITS) for run in runs if run.active),
     ]:
         at = space.to_unit(view.trials[run.trial].params)
         found += vote * np.exp(-0.5 * ((units - at) ** 2).sum(axis=1) / _REACH**2)
-    for name, pull in _pulls(space, lesson.changes).items():
+    pulls = _pulls(space, lesson.changes)
+    for name in _RATES:
+        if name in space.names:
+            pulls[name] = pulls.get(name, 0.0) + _RATE_PULL * lesson.rate
+    for name, pull in pulls.items():
         column = space.names.index(name)
         start = space.domains[name].to_unit(lesson.point[name]) if name in lesson.point else 0.5
-        found += np.tanh(pull * (units[:, column] - start) / _REACH)
+        found += pull * np.tanh((units[:, column] - start) / _REACH)
     return found
 
 
+def _asked_rate(run: Run) -> float:
+    """1 where a run was best at its end, -1 where it was best early, else 0."""
+    if len(run.curve) < 3:
+        return 0.0
+    at = run.curve.best_step / float(run.curve.steps[-1])
+    return 1.0 if at >= _AT_ITS_END else -1.0 if at <= _EARLY else 0.0
+
+
 def _standing(runs: Sequence[Run]) -> NDArray[np.float64]:
-    """From 1 for the best to -1 for the worst, those without a number among them; by rank."""
+    """From 1 for the best to -1 for the worst, those without a number among them; by rank.
+
+    One run alone stands for nothing: it has not been compared.
+    """
+    if len(runs) == 1:
+        return np.zeros(1)
     losses = [r.curve.best_loss if math.isfinite(r.curve.best_loss) else math.inf for r in runs]
     order = np.argsort(np.argsort(losses, kind="stable"), kind="stable")
-    return 1.0 - 2.0 * order / max(len(runs) - 1, 1)
+    return 1.0 - 2.0 * order / (len(runs) - 1)
 
 
 def _pulls(space: Space, changes: Sequence[Judged]) -> dict[str, float]:
