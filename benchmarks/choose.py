@@ -297,7 +297,7 @@ def main() -> None:
                     with args.out.open("a") as file:
                         file.write(json.dumps(line) + "\n")
                     print(f"{task} {mode} {budget:g} {seed}: {line['loss']:.4f} "
-                          f"{line['n_trials']} trials, {line['wall_s']:.1f} s", file=sys.stderr)  # fmt: skip
+                          f"{line['n_trials']} trials", file=sys.stderr)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def _standing(runs: Sequence[Run]) -> NDArray[np.float64]:
         return np.zeros(1)
     losses = [r.curve.best_loss if math.isfinite(r.curve.best_loss) else math.inf for r in runs]
     order = np.argsort(np.argsort(losses, kind="stable"), kind="stable")
-    return 1.0 - 2.0 * order / (len(runs) - 1)
+    return np.asarray(1.0 - 2.0 * order / (len(runs) - 1), dtype=np.float64)
 
 
 def _pulls(space: Space, changes: Sequence[Judged]) -> dict[str, float]:
