@@ -88,7 +88,7 @@ def votes(
     runs = list(view.current().values())
     known = [run for run in runs if not run.active and len(run.curve)]
     away = units - space.to_unit({**space.defaults(), **lesson.point})
-    found = -0.5 * _TRUST * (away**2).sum(axis=1) / _REACH**2
+    found = np.asarray(-0.5 * _TRUST * (away**2).sum(axis=1) / _REACH**2, dtype=np.float64)
     for run, vote in [
         *zip(known, _standing(known), strict=True),
         *((run, _WAITS) for run in runs if run.active),
@@ -123,7 +123,7 @@ def _standing(runs: Sequence[Run]) -> NDArray[np.float64]:
         return np.zeros(1)
     losses = [r.curve.best_loss if math.isfinite(r.curve.best_loss) else math.inf for r in runs]
     order = np.argsort(np.argsort(losses, kind="stable"), kind="stable")
-    return np.asarray(1.0 - 2.0 * order / (len(runs) - 1), dtype=np.float64)
+    return 1.0 - 2.0 * order / (len(runs) - 1)
 
 
 def _pulls(space: Space, changes: Sequence[Judged]) -> dict[str, float]:
