@@ -171,6 +171,8 @@ class Tunable:
             "gpus_per_run": gpus_per_run,
             "timeout_s": limit_s,
         }
+        if player is None and mode == "panda":
+            self._player(None, mode, None, sampler).decide(StudyView(study, {}, {}))
         if player is None:  # measured with one thread, as runs side by side train
             recipe |= {"asked": asked_of(mode, workers, children), "threads": 1}
         else:

@@ -25,7 +25,7 @@ from luthier.core.choose import (
     trainings,
 )
 from luthier.core.domain import Choice as Options
-from luthier.core.domain import Int, Value
+from luthier.core.domain import Domain, Float, Int, Value
 from luthier.core.event import Ended, Reported, Started
 from luthier.core.paths import StudyPaths
 from luthier.core.study import Run, RunState, Study, StudyView
@@ -34,9 +34,11 @@ from luthier.executors.machine import free_mb, n_cores
 from luthier.policies.drawing import draw
 from luthier.samplers.random import Random
 
-REASON = "calibration"
+# the code before the colon: the autopilot, if it is chosen, counts the run among its probes
+REASON = "probe: measures, at the default point"
 _FIRST_SHARE = 0.3  # of what may be spent, that the second slice of the first run may take
-_MOST_SHARE = 0.5  # of a full training, that is trained before there is a choice
+_MOST_SHARE = 0.05  # of a full training, that is trained before there is a choice
+_LEAST_STEPS = 2  # of it all the same: the first one has its own costs
 _N_STEPS, _MOST_STEPS = 3, 50  # reports of a copy that are enough; more only while they are quick
 _LEAST_S = 0.3  # of a copy's training, that a speed is read off
 _CLEARLY_MANY = 4.0 * N_CAVIAR  # full trainings, for which nobody asks what threads are worth
@@ -121,7 +123,8 @@ class Calibration:
         """Where a second slice of the first run would end; its own step when there is no time."""
         n = int(min(_FIRST_SHARE * self._limit_s, self._left_s()) / max(run.train_s, 1e-3))
         last = view.study.max_steps
-        most = _MOST_STEPS if last is None else max(1, int(_MOST_SHARE * last))
+        most = _MOST_STEPS if last is None else max(_LEAST_STEPS, int(_MOST_SHARE * last))
+        most = most if last is None else min(most, last)
         return min(1 + n, most)
 
     def _choose(self, view: StudyView, run: Run) -> Sequence[Action]:
@@ -158,7 +161,7 @@ class Calibration:
             start_s=max(0.0, (self._began_s or self._asked_s) - self._asked_s),
             seen_s=time.perf_counter() - (self._began_s or self._asked_s),
             pausable=run.pausable,
-            tunable=any(n in space.domains and space.domains[n].live for n in _RATES),
+            tunable=any(_is_live_rate(space.domains.get(name)) for name in _RATES),
             n_parameters=len(space.names),
             n_cores=n_cores(),
             n_gpus=self._n_gpus,
@@ -353,6 +356,10 @@ def _point(view: StudyView) -> dict[str, Value]:
         return default
     points = draw(view, Random(), 1)
     return points[0] if points else default
+
+
+def _is_live_rate(domain: Domain | None) -> bool:
+    return isinstance(domain, Float) and domain.live and domain.low > 0
 
 
 def _varying(study: Study) -> tuple[str, ...]:

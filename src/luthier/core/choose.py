@@ -127,10 +127,12 @@ def _mode(facts: Facts, n_alone: float | None, n_all: float | None) -> tuple[Mod
         return "panda", "the space has nothing to search"
     if n_all >= N_CAVIAR:
         return "caviar", f"{n_all:.3g} full trainings are at least {N_CAVIAR:g}"
-    if n_alone < N_CHILDREN and facts.tunable:
-        return "panda", f"{n_alone:.2g} full trainings are fewer than {N_CHILDREN:g}"
-    if n_alone < N_CHILDREN:
+    if n_alone < N_CHILDREN and not facts.pausable:
+        return "children", "the run attaches nothing, so that it could not be nursed"
+    if n_alone < N_CHILDREN and not facts.tunable:
         return "children", "no learning rate is live=True, so that no run could be nursed"
+    if n_alone < N_CHILDREN:
+        return "panda", f"{n_alone:.2g} full trainings are fewer than {N_CHILDREN:g}"
     return "children", f"{n_all:.2g} full trainings lie between {N_CHILDREN:g} and {N_CAVIAR:g}"
 
 
