@@ -30,7 +30,7 @@ _WIDTH, _NARROWER = 0.15, 0.7  # of steps in the unit cube; after each child tha
 _PATIENCE = 2  # children in a row that were no better, after which the next tier has its turn
 _N_CANDIDATES = 64
 _SEED = 11
-_SHARE_END, _PLATEAU = "share-end", "plateau"
+_SHARE_END, _PLATEAU, _TO_THE_END = "share-end", "plateau", "best-goes-on"
 
 
 @final
@@ -71,6 +71,8 @@ class Children:
             return None
         if why := hopeless(view, run):
             return Stop(run_id=run.id, reason=why)
+        if any(e.run_id == run.id and e.action.reason == _TO_THE_END for e in view.diary):
+            return None
         if run.pausable and (why := plateau(view, run)):
             return Pause(run_id=run.id, reason=why)
         if run.pausable and self._share_is_over(view, run):
@@ -238,7 +240,7 @@ def _best_goes_on(view: StudyView) -> list[Continue]:
     if not held:
         return []
     best = min(held, key=lambda run: (run.curve.best_loss, run.trial))
-    return [Continue(run_id=best.id, to_step=last, reason="best-goes-on")]
+    return [Continue(run_id=best.id, to_step=last, reason=_TO_THE_END)]
 
 
 def _after(view: StudyView, start: Start) -> StudyView:
