@@ -6,10 +6,10 @@
 
 Every mode tunes every task with the same number of training steps, one run at a time, probes and
 broken-off runs counted; the script anneals the rate, but for the panda, whose autopilot does. A
-budget is given in full trainings. The result is the best validation loss
-seen. The choice is `core/choose.py`, asked with the seconds a step takes here. Three tasks were
-looked at when its constants were set, three were not. Each search appends one line; what is there
-is not run again. A mode whose policy is not there is left out, and said to be.
+budget is given in full trainings. The result is the best validation loss seen. The choice is
+`core/choose.py`, asked with the seconds a step takes here; caviar is the policy it takes for that
+mode. Three tasks were looked at when its constants were set, three were not. Each search appends
+one line; what is there is not run again.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import luthier
-from luthier.core.choose import Facts, choose
+from luthier.core.choose import MODES, Choice, Facts, Mode, choose
 from luthier.core.errors import LuthierError, UnknownNameError
 from luthier.registry import make_policy
 
 torch.set_num_threads(1)
 MAX_STEPS, N_PASSES = 27, 9  # a step is a third of a pass over the data
 SEEN, UNSEEN = ("digits", "stdlib", "cancer"), ("mnist", "diabetes", "digits-cnn")
-MODES = ("panda", "children", "asha", "freeze-thaw")
+RUN_MODES = ("panda", "children", "asha", "freeze-thaw")
 POLICIES = {"panda": "autopilot"}
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 NEAR = 1.05  # of the best mode's loss
@@ -211,62 +212,84 @@ def search(task: str, mode: str, budget: float, seed: int) -> dict[str, Any]:
     return line
 
 
-def chosen(task: str, budget: float, step_s: float) -> str:
-    """The mode of MODES that the rule takes, one run at a time on one core."""
+def chosen(budget: float, step_s: float, mode: Mode | None = None) -> Choice:
+    """What the rule takes, one run at a time on one core; with `mode` only the policy is open."""
     facts = Facts(
         budget_s=budget * MAX_STEPS * step_s, spent_s=0.0, max_steps=MAX_STEPS, step_s=step_s,
-        start_s=0.0, seen_s=step_s, pausable=True, tunable=True, n_parameters=4,
-        n_cores=1, n_gpus=0, free_mb=1e4,
+        start_s=0.0, seen_s=step_s, pausable=True, tunable=True, n_parameters=4, n_cores=1,
+        n_gpus=0, free_mb=1e4,
     )  # fmt: skip
-    choice = choose(facts)
-    return choice.policy if choice.mode == "caviar" else choice.mode
+    return choose(facts, mode=mode)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task with one budget: the mean loss of each mode over the seeds that all have."""
+
+    task: str
+    budget: float
+    loss: dict[str, float]  # of panda, children, caviar, and of the policies of caviar
+    choice: str
+    policy: str
+
+    @property
+    def best(self) -> float:
+        """Of the three modes."""
+        return min(self.loss[mode] for mode in MODES if mode in self.loss)
+
+    def near(self, mode: str) -> bool:
+        """Whether a mode comes near the best one."""
+        return self.loss.get(mode, math.inf) <= NEAR * self.best
+
+
+def cells(lines: list[dict[str, Any]]) -> Iterator[Cell]:
+    """All of them, by task and budget."""
+    modes = {line["mode"] for line in lines}
+    for task in TASKS:
+        for budget in sorted({line["budget"] for line in lines if line["task"] == task}):
+            here = [r for r in lines if (r["task"], r["budget"]) == (task, budget)]
+            found = {m: {r["seed"]: r for r in here if r["mode"] == m} for m in modes}
+            seeds = set.intersection(*(set(rows) for rows in found.values()))
+            if not seeds:
+                continue
+            loss = {m: statistics.fmean(rows[s]["loss"] for s in seeds)
+                    for m, rows in found.items()}  # fmt: skip
+            step_s = statistics.median(r["train_s"] / r["steps"] for r in here)
+            choice, many = chosen(budget, step_s), chosen(budget, step_s, "caviar")
+            if many.policy in loss:
+                loss["caviar"] = loss[many.policy]
+            yield Cell(task, budget, loss, choice.mode, many.policy)
 
 
 def report(lines: list[dict[str, Any]]) -> Iterator[str]:
     """The tables, in Markdown."""
-    seeds = {line["seed"] for line in lines}
-    yield f"Mean validation loss of {len(seeds)} seeds; the choice in bold; ✗: not within "
-    yield f"{NEAR - 1:.0%} of the best mode.\n"
+    found = list(cells(lines))
+    yield f"Mean validation loss of {len({r['seed'] for r in lines})} seeds; the choice in bold.\n"
     for title, names in (("looked at", SEEN), ("not looked at", UNSEEN)):
-        rows = [line for line in lines if line["task"] in names]
-        modes = [m for m in MODES if any(line["mode"] == m for line in rows)]
-        if not rows:
-            continue
-        yield f"| task ({title}) | trainings | {' | '.join(modes)} | choice |"
-        yield "|---|---|" + "---|" * (len(modes) + 1)
-        near, n = 0, 0
-        for task in names:
-            for budget in sorted({r["budget"] for r in rows if r["task"] == task}):
-                here = [r for r in rows if r["task"] == task and r["budget"] == budget]
-                mean = {
-                    m: statistics.fmean(r["loss"] for r in here if r["mode"] == m)
-                    for m in modes
-                    if any(r["mode"] == m for r in here)
-                }
-                step_s = statistics.median(r["train_s"] / r["steps"] for r in here)
-                mode = chosen(task, budget, step_s)
-                best = min(mean.values())
-                good = mode in mean and mean[mode] <= NEAR * best
-                near, n = near + good, n + (mode in mean)
-                cells = [
-                    f"**{mean[m]:.4f}**" if m == mode else f"{mean[m]:.4f}" if m in mean else "-"
-                    for m in modes
-                ]
-                told = "not run" if mode not in mean else "✓" if good else "✗"
-                yield f"| {task} | {budget:g} | {' | '.join(cells)} | {mode} {told} |"
-        yield f"\nchoice within {NEAR - 1:.0%} of the best mode: {near} of {n}\n"
-        for m in modes:  # what always taking one mode would do
-            hits = 0
-            cells_of = {(r["task"], r["budget"]) for r in rows}
-            for task, budget in cells_of:
-                here = [r for r in rows if (r["task"], r["budget"]) == (task, budget)]
-                mean = {
-                    k: statistics.fmean(r["loss"] for r in here if r["mode"] == k)
-                    for k in {r["mode"] for r in here}
-                }
-                hits += m in mean and mean[m] <= NEAR * min(mean.values())
-            yield f"- always {m}: {hits} of {len(cells_of)}"
-        yield ""
+        here = [cell for cell in found if cell.task in names]
+        modes = [m for m in MODES if any(m in cell.loss for cell in here)]
+        yield f"| {title} | trainings | {' | '.join(modes)} | caviar is | near the best |"
+        yield "|---|---|" + "---|" * (len(modes) + 2)
+        for cell in here:
+            words = [f"{cell.loss[m]:.4f}" if m in cell.loss else "-" for m in modes]
+            words = [f"**{w}**" if m == cell.choice else w
+                     for m, w in zip(modes, words, strict=True)]  # fmt: skip
+            words += [cell.policy, "yes" if cell.near(cell.choice) else "no"]
+            yield f"| {cell.task} | {cell.budget:g} | {' | '.join(words)} |"
+        yield f"\nWithin {NEAR - 1:.0%} of the best mode, of {len(here)} cells:\n"
+        yield "| choice | " + " | ".join(f"always {m}" for m in modes) + " |"
+        yield "|---|" + "---|" * len(modes)
+        hits = [sum(cell.near(cell.choice) for cell in here)]
+        hits += [sum(cell.near(m) for cell in here) for m in modes]
+        yield "| " + " | ".join(map(str, hits)) + " |"
+        excess = [excess_of(here, None), *(excess_of(here, m) for m in modes)]
+        yield "| " + " | ".join(f"{e:.1%} above the best" for e in excess) + " |\n"
+
+
+def excess_of(here: list[Cell], mode: str | None) -> float:
+    """Geometric mean of the loss over the best mode's; of the choice where no mode is given."""
+    ratios = [cell.loss.get(mode or cell.choice, math.inf) / cell.best for cell in here]
+    return math.exp(statistics.fmean(map(math.log, ratios))) - 1.0
 
 
 def main() -> None:
@@ -274,7 +297,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tasks", default=",".join(TASKS))
-    parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--modes", default=",".join(RUN_MODES))
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)))
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--report", action="store_true")

@@ -215,6 +215,10 @@ class _Copies:
 
     def measure(self, most: int) -> Facts:
         """The facts, with what there was time to find out about up to `most` runs at a time."""
+        if self._worth_it():  # as the others are measured: without the way to the first step
+            limit_s = self._facts.start_s + _LEAST_S + 8.0 * (self._facts.step_s or 0.0)
+            if steps := self._speed(1, 1, limit_s):
+                self._facts = replace(self._facts, step_s=1.0 / steps)
         facts = self._together(self._facts, most)
         n_all = trainings(facts, workers=side_by_side(facts))
         few = n_all is not None and n_all < _CLEARLY_MANY

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from luthier.core.choose import (
-    FREEZE_THAW_STEP_S,
+    DECISION_SHARE,
     MODES,
     N_CAVIAR,
     N_CHILDREN,
     WORTH,
     Facts,
     choose,
+    decision_s,
     side_by_side,
     trainings,
 )
@@ -79,10 +80,12 @@ def test_devices_count_where_nothing_was_measured() -> None:
 
 
 def test_the_policy_of_many() -> None:
-    slow, quick = FREEZE_THAW_STEP_S, FREEZE_THAW_STEP_S * 0.99
+    slow = decision_s(999.0, 10) / DECISION_SHARE
     assert choose(facts(999.0, step_s=slow)).policy == "freeze-thaw"
-    assert choose(facts(999.0, step_s=quick)).policy == "asha"
+    assert choose(facts(999.0, step_s=slow * 0.99)).policy == "asha"
     assert choose(facts(999.0, step_s=slow, pausable=False)).policy == "asha"
+    assert choose(facts(999.0, step_s=slow), workers=2).policy == "asha"  # one decides for both
+    assert decision_s(3.0, 10) < decision_s(999.0, 10)  # few runs are quickly thought over
     assert choose(facts(999.0, max_steps=None)).policy == "full"
 
 

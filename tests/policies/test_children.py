@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+
 from luthier.core.action import Author, Change, Pause, Start
 from luthier.core.budget import Budget
 from luthier.core.curve import Curve
@@ -90,7 +91,7 @@ def test_a_loss_that_is_no_number_is_hopeless_at_once() -> None:
 
 
 def test_each_has_its_share_and_the_best_goes_on() -> None:
-    """Three children, steps for one and a half: nobody is trained to the end at the others' cost."""
+    """Three children, steps for one and a half: none is trained to the end at the others' cost."""
     budget = Budget(n_steps=1.5 * MAX_STEPS)
     store = raised(Children(Random(), 3), lambda p, step: 3.0 - step / 100 + 0 * len(p), budget)
     steps = [run.step for run in store.view().current().values()]
@@ -156,9 +157,7 @@ def test_what_helped_is_kept_and_what_hurt_is_left() -> None:
     units[:, column] += [-0.1, 0.1]  # down, where it hurt, and up, where it helped
     down, up = votes(view, lesson, units)
     assert up > down
-    [start] = Children(Random()).decide(
-        view_of([helped, hurt], diary=diary, n_free=1, n_new=1)
-    )
+    [start] = Children(Random()).decide(view_of([helped, hurt], diary=diary, n_free=1, n_new=1))
     assert isinstance(start, Start)
     assert start.params["dropout"] == 0.3
     assert "helped" in start.reason

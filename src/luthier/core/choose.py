@@ -18,9 +18,11 @@ N_CAVIAR = 3.0
 SHARE = 0.03  # of the budget, that may go into finding out
 WORTH = 1.1  # threads or runs side by side have to gain so much before they are used
 MEMORY_SHARE = 0.8  # of the free memory, that runs may be planned to fill
-# A decision of freeze-thaw takes tens of milliseconds (benchmarks/search.py): with steps shorter
-# than this the search would wait for it, and successive halving decides in one.
-FREEZE_THAW_STEP_S = 0.5
+# Freeze-thaw finds more in as many steps, but its decisions take time: so much per step of the
+# whole search and step trained, measured by benchmarks/choose.py, up to the readings it looks at.
+# It is taken where that is at most this share of the training.
+DECISION_S, MOST_STEPS = 7e-5, 600
+DECISION_SHARE = 0.25
 
 
 @final
@@ -74,7 +76,6 @@ def choose(
     side = side_by_side(facts) if workers is None else workers
     n_alone, n_all = trainings(facts, alone=True), trainings(facts, workers=side)
     chosen, why = _mode(facts, n_alone, n_all) if mode is None else (mode, "as you asked")
-    policy = _policy(facts, chosen)
     if workers is None:
         at_once = side if chosen == "caviar" else 1
         if chosen == "children" and n_all is not None:
@@ -82,6 +83,7 @@ def choose(
             at_once = max(1, min(side, n_raised // 2))  # later children learn from earlier ones
     else:
         at_once = workers
+    policy = _policy(facts, chosen, n_all, at_once)
     threads = max(1, facts.n_cores // at_once) if _threads_help(facts) and at_once == 1 else 1
     if chosen == "children" and n_children is None and n_all is not None:
         n_children = max(2, round(n_all)) if n_all >= N_CHILDREN else None
@@ -136,12 +138,18 @@ def _mode(facts: Facts, n_alone: float | None, n_all: float | None) -> tuple[Mod
     return "children", f"{n_all:.2g} full trainings lie between {N_CHILDREN:g} and {N_CAVIAR:g}"
 
 
-def _policy(facts: Facts, mode: Mode) -> str:
+def decision_s(n_trainings: float, max_steps: int) -> float:
+    """Seconds that freeze-thaw takes for each step, in a search of so many trainings."""
+    return DECISION_S * min(n_trainings * max_steps, MOST_STEPS)
+
+
+def _policy(facts: Facts, mode: Mode, n_trainings: float | None, workers: int) -> str:
     if mode != "caviar":
         return "autopilot" if mode == "panda" else "children"
-    if facts.max_steps is None:
+    if facts.max_steps is None or n_trainings is None:
         return "full"
-    slow = facts.pausable and step_s(facts) >= FREEZE_THAW_STEP_S
+    waits_s = workers * decision_s(n_trainings, facts.max_steps)  # one decides for all
+    slow = facts.pausable and waits_s <= DECISION_SHARE * step_s(facts)
     return "freeze-thaw" if slow else "asha"
 
 
