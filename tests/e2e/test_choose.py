@@ -39,7 +39,7 @@ def test_many_are_chosen_and_the_measured_run_is_the_first_trial(
     script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STEP_S", "0.005")
-    result = search(script, time="3s")
+    result = search(script, time="1.5s")
     choice = result.store.recipe["choice"]
     assert choice["mode"] == "caviar"
     assert len(choice["why"]) == 5
@@ -54,9 +54,7 @@ def test_many_are_chosen_and_the_measured_run_is_the_first_trial(
     assert len(view.trials) > 3
     assert result.store.recipe["workers"] == choice["workers"]
     assert result.store.recipe["policy"] is not None
-    # what the first trial trained before the choice was kept: no step of it came twice but those
-    # of the copies, which train at the same time as nothing else
-    assert view.runs["0.0"].step >= 1
+    assert view.runs["0.0"].step >= 1  # what the first trial trained before the choice was kept
 
 
 def test_copies_tell_what_runs_side_by_side_are_worth(
@@ -68,7 +66,7 @@ def test_copies_tell_what_runs_side_by_side_are_worth(
     monkeypatch.setattr("luthier.calibration.SHARE", 0.3)
     monkeypatch.setattr("luthier.calibration.n_cores", lambda: 2)
     tunable = load_target(str(script))
-    choice = tunable.choose("12s", lint=False)
+    choice = tunable.choose("6s", lint=False)
     assert choice["facts"]["n_together"] == 2
     assert 1.5 < choice["facts"]["together_gain"] < 2.5
     assert choice["workers"] == 2
@@ -77,12 +75,12 @@ def test_copies_tell_what_runs_side_by_side_are_worth(
 
 def test_what_is_given_is_kept(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEP_S", "0.01")
-    given = search(script, time="3s", workers=1)
+    given = search(script, time="1.5s", workers=1)
     assert given.store.recipe["choice"]["workers"] == given.store.recipe["workers"] == 1
     named = search(script, time="0.5s", policy="random", workers=2)
     assert named.store.recipe.get("choice") is None
     assert named.store.recipe["policy"]["class"].endswith("Full")
-    mode = search(script, time="3s", mode="caviar", workers=1)
+    mode = search(script, time="1.5s", mode="caviar", workers=1)
     assert mode.store.recipe["choice"]["mode"] == "caviar"
     assert "as you asked" in mode.store.recipe["choice"]["why"][-1]
     for options in ({"mode": "caviar", "policy": "asha"}, {"mode": "penguin"}, {"children": 0},
@@ -115,10 +113,10 @@ def test_a_budget_too_small_to_measure(script: Path, monkeypatch: pytest.MonkeyP
     """No step ends within 3 %: it says so, and goes by what it knows."""
     monkeypatch.setenv("STEP_S", "0.3")
     tunable = load_target(str(script))
-    choice = tunable.choose("4s", lint=False, mode="children")
+    choice = tunable.choose("3s", lint=False, mode="children")
     assert choice["facts"]["step_s"] is None
     assert "no step ended within 3% of the budget" in choice["why"][0]
-    assert choice["facts"]["seen_s"] < 0.3 + 4 * SHARE
+    assert choice["facts"]["seen_s"] < 0.3 + 3 * SHARE
 
 
 def test_a_run_that_cannot_pause_goes_on(tmp_path: Path) -> None:
@@ -145,7 +143,7 @@ def test_inline_too(script: Path) -> None:
 
 def test_a_death_before_the_choice_is_resumed_with_it(script: Path) -> None:
     """The recipe of a study that died while it was measured has no policy yet."""
-    result = search(script, time="3s", workers=1)
+    result = search(script, time="1.5s", workers=1)
     recipe = result.store.recipe
     result.store.close()
     from luthier.stores.sqlite import SqliteStore
@@ -160,22 +158,21 @@ def test_a_death_before_the_choice_is_resumed_with_it(script: Path) -> None:
 
 
 def test_commands(script: Path) -> None:
-    told = luthier("choose", str(script), "--time", "2s", "--no-lint", folder=script.parent)
+    told = luthier("choose", str(script), "--time", "1.5s", "--no-lint", folder=script.parent)
     assert told.returncode == 0, told.stderr
     lines = told.stdout.splitlines()
     assert len(lines) == 5
     assert "caviar" in lines[-1]
     assert not (script.parent / "luthier.db").exists()
-    done = luthier("tune", str(script), "--time", "2s", "--no-lint", folder=script.parent)
+    done = luthier("tune", str(script), "--time", "1.5s", "--no-lint", folder=script.parent)
     assert done.returncode == 0, done.stderr
     shown = luthier("show", folder=script.parent)
     why = open_study(script.parent / "luthier.db").store.recipe["choice"]["why"]
     for line in why:
         assert line in done.stderr + done.stdout
         assert line in shown.stdout
-    as_json = luthier("choose", str(script), "--time", "2s", "--no-lint", "--json",
-                      folder=script.parent)  # fmt: skip
-    assert json.loads(as_json.stdout)["mode"] == "caviar"
+    as_json = luthier("show", "--json", folder=script.parent)
+    assert json.loads(as_json.stdout)["choice"]["mode"] == "caviar"
 
 
 def test_a_panda_needs_a_live_rate(script: Path) -> None:

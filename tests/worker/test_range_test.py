@@ -2,16 +2,17 @@
 
 import json
 import random
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from torch.nn import functional as F
 
+import luthier as luthier_package
+from luthier.cli import luthier
 from luthier.core.errors import AttachError
 from luthier.core.lr_find import LrFinding
 from luthier.worker.range_test import range_test
@@ -96,9 +97,11 @@ def test_noise_gets_no_answer() -> None:
             loss.backward()
             optimizer.step()
 
-    found = range_test(train, {}, low=1e-7, high=1e-3)
-    assert found.advised is None
-    assert "noise" in found.why_not
+    for seed in range(8):
+        torch.manual_seed(seed)
+        found = range_test(train, {}, low=1e-7, high=1e-3)
+        assert found.advised is None
+        assert "noise" in found.why_not
 
 
 def test_says_what_is_missing() -> None:
@@ -163,19 +166,18 @@ def train(run):
 def test_command(tmp_path: Path) -> None:
     script = tmp_path / "job.py"
     script.write_text(textwrap.dedent(SCRIPT))
-    command = [sys.executable, "-m", "luthier", "lr-find", str(script), "--from", "1e-6"]
-    told = subprocess.run([*command, "--set", "width=16"], capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
+    command = ["lr-find", str(script), "--from", "1e-6"]
+    told = CliRunner().invoke(luthier, [*command, "--set", "width=16"])
+    assert told.exit_code == 0, told.output
     assert "valley" in told.stdout
-    assert "luthier tune" in told.stdout
     assert "loaded" not in told.stdout
-    more = subprocess.run(
-        [*command, "--json", "-o", str(tmp_path / "lr.png")], capture_output=True, text=True
-    )
+    more = CliRunner().invoke(luthier, [*command, "--json", "-o", str(tmp_path / "lr.png")])
     found = json.loads(more.stdout)
-    assert found["advised"] in (None, *found["suggestions"].values()) or found["advised"] > 0
+    assert found["advised"] > 0
     assert len(found["lrs"]) == len(found["losses"])
     assert (tmp_path / "lr.png").stat().st_size > 5000
-    # what it says can be pasted
-    line = next(row for row in told.stdout.splitlines() if row.startswith("train with it"))
-    assert "--set lr=" in line
+    # the line that it gives is Python
+    line = next(row for row in told.stdout.splitlines() if row.startswith("search near it"))
+    space = eval("{" + line.removeprefix("search near it") + "}", {"luthier": luthier_package})
+    assert space["lr"].live
+    assert space["lr"].low < space["lr"].prior < space["lr"].high

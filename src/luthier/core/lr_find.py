@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 SMOOTHING = 0.8  # weight of the past in the moving average
 DIVERGED = 1.5  # times the lowest smoothed loss
+N_YOUNG, EXPLODED = 10, 4.0  # steps in which only a single loss so many times the first counts
 SAFE = 0.5  # of the rate at which the test diverged: what one batch bears, a training need not
 N_LEAST = 20  # steps before divergence below which nothing is suggested
 # The fall has to exceed so many standard deviations of the smoothed loss: the lowest of a hundred
@@ -72,8 +73,10 @@ def diverged(losses: Sequence[float]) -> bool:
         return False
     if not math.isfinite(losses[-1]):
         return True
+    if len(losses) < N_YOUNG:  # averages of so few are mostly noise
+        return losses[-1] > EXPLODED * max(losses[: N_YOUNG // 3])
     smooth = smoothed(losses)
-    low = float(smooth.min())
+    low = float(smooth[N_YOUNG // 3 :].min())
     rise = float(smooth[-1]) - low
     return low > 0 and rise > max((DIVERGED - 1.0) * low, SIGNAL * _noise(losses))
 
