@@ -93,7 +93,8 @@ def policy_of(choice: Choice) -> Policy:
     if choice.policy == "children":
         from luthier.policies.children import Children
 
-        return Children(make_sampler("random"), choice.n_children)
+        nurse = make_policy("autopilot") if choice.nursed else None
+        return Children(make_sampler("random"), choice.n_children, nurse)
     return make_policy(choice.policy)
 
 

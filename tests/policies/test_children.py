@@ -1,11 +1,13 @@
 """Children learn: from the best, from changes that helped or hurt, and make room when hopeless."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 
-from luthier.core.action import Author, Change, Pause, Start
+from luthier.core.action import Action, Author, Change, Pause, Start
 from luthier.core.budget import Budget
 from luthier.core.curve import Curve
 from luthier.core.domain import Choice, Float, Value
@@ -13,7 +15,7 @@ from luthier.core.entry import Entry
 from luthier.core.space import make_space
 from luthier.core.study import Run, RunState, Study, StudyView, Trial
 from luthier.policies.children import Children, hopeless, plateau
-from luthier.policies.lessons import learn, votes
+from luthier.policies.lessons import learn, plan_for, votes
 from luthier.samplers.random import Random
 from luthier.stores.memory import MemoryStore
 from luthier.testing.paper import Formula, PaperExecutor
@@ -149,7 +151,7 @@ def test_what_helped_is_kept_and_what_hurt_is_left() -> None:
     lesson = learn(view)
     assert lesson is not None
     assert lesson.base is helped
-    assert lesson.point["dropout"] == 0.3
+    assert lesson.plan == ((10.0, {"dropout": 0.3}),)
     assert "dropout 0.1 → 0.3 helped" in lesson.words()
     assert "dropout 0.1 → 0.05 hurt" in lesson.words()
     column = SPACE.names.index("dropout")
@@ -159,8 +161,56 @@ def test_what_helped_is_kept_and_what_hurt_is_left() -> None:
     assert up > down
     [start] = Children(Random()).decide(view_of([helped, hurt], diary=diary, n_free=1, n_new=1))
     assert isinstance(start, Start)
-    assert start.params["dropout"] == 0.3
+    assert start.params["dropout"] == 0.1
+    assert start.plan == ((10.0, {"dropout": 0.3}),)  # begins as the best did, and repeats it
     assert "helped" in start.reason
+
+
+def test_what_a_person_did_in_vain_is_not_repeated() -> None:
+    falling = 2.0 + np.exp(-np.arange(10.0) / 3.0)
+    run = run_of(0, np.concatenate([falling, np.full(10, 3.0)]))
+    entry = changed(1, run, 10.0, 0.1, 0.3)
+    diary = (replace(entry, action=replace(entry.action, author=Author.HUMAN)),)
+    lesson = learn(view_of([run], diary=diary))
+    assert lesson is not None
+    assert lesson.plan == ()
+
+
+def test_a_plan_is_scaled_with_the_rate() -> None:
+    run = run_of(0, np.linspace(2.0, 1.0, 20))
+    action = Change(run_id=run.id, params={"lr": 2e-3, "dropout": 0.2}, reason="main")
+    diary = (Entry(1, action, 0.0, run.id, "obeyed", 2.0, before={"lr": 1e-3, "dropout": 0.1}),)
+    lesson = learn(view_of([run], diary=diary))
+    assert lesson is not None
+    [(step, params)] = plan_for(lesson, {**SPACE.default(), "lr": 5e-3})
+    assert step == 2.0
+    assert params["lr"] == pytest.approx(1e-2)
+    assert params["dropout"] == 0.2
+    [(_, params)] = plan_for(lesson, {**SPACE.default(), "dropout": 0.4})
+    assert params == {"lr": 2e-3}  # its dropout is its own
+
+
+@dataclass(frozen=True)
+class Nurse:
+    """Raises the default point, and tries another beside it."""
+
+    def decide(self, view: StudyView) -> Sequence[Action]:
+        if not view.trials:
+            return [Start(params=SPACE.default(), to_step=MAX_STEPS, reason="main: of the nurse")]
+        if len(view.trials) == 1 and view.n_free:
+            other = {**SPACE.default(), "lr": 1e-2}
+            return [Start(params=other, to_step=3.0, reason="probe: of the nurse")]
+        return []
+
+
+def test_a_nurse_raises_the_first_child() -> None:
+    store = raised(Children(Random(), 3, Nurse()))
+    view = store.view()
+    assert len(view.trials) == 4  # what the nurse tried belongs to the first child
+    assert reasons(store)[:2] == ["main: of the nurse", "probe: of the nurse"]
+    assert sum(words.startswith("child ") for words in reasons(store)) == 2
+    assert view.runs["1.0"].step == 3.0  # not raised on: it was the nurse's
+    assert "from child 1" in reasons(store)[2]
 
 
 def test_away_from_what_did_badly() -> None:

@@ -62,6 +62,7 @@ class Choice:
     workers: int
     threads: int
     n_children: int | None  # None: as many as the budget raises
+    nursed: bool  # the first child is raised by the autopilot
     why: tuple[str, ...]
 
 
@@ -92,7 +93,8 @@ def choose(
         f"{_name(chosen)}: {why}; policy {policy}, {_runs(at_once)} at a time, "
         f"{_length(facts, chosen)}",
     )  # fmt: skip
-    return Choice(chosen, policy, at_once, threads, n_children, words)
+    nursed = chosen == "children" and facts.tunable and facts.pausable
+    return Choice(chosen, policy, at_once, threads, n_children, nursed, words)
 
 
 def side_by_side(facts: Facts) -> int:

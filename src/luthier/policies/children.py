@@ -1,8 +1,9 @@
 """A few children, one after the other, each begun from what those before it taught.
 
 The middle way of the chapter (14.12): more than one panda in a lifetime, far from caviar. The
-first child begins at the default point. Each further one begins near the best so far, in the
-parameters of one tier of importance, away from what did badly. A child that disappoints makes room
+first child begins at the default point; a nurse, such as the autopilot, may raise it. Each further
+one begins near the best so far, in the parameters of one tier of importance, away from what did
+badly, and repeats the changes that made the best what it is. A child that disappoints makes room
 for the next.
 """
 
@@ -14,14 +15,15 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.contracts import Sampler
-from luthier.core.action import Action, Continue, Pause, Start, Stop
+from luthier.contracts import Policy, Sampler
+from luthier.core.action import Action, Author, Continue, Pause, Start, Stop
 from luthier.core.domain import Value
+from luthier.core.entry import Entry
 from luthier.core.forecast import forecast
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.knowledge.stages import stages
 from luthier.policies.drawing import draw
-from luthier.policies.lessons import Lesson, learn, shown, votes
+from luthier.policies.lessons import Lesson, learn, plan_for, shown, votes
 
 _JUDGED_FROM = 0.25  # of a full training: before it no child is called hopeless
 _FLAT = 0.34  # of a full training without a new best: it may have come to its end
@@ -31,39 +33,53 @@ _PATIENCE = 2  # children in a row that were no better, after which the next tie
 _N_CANDIDATES = 64
 _SEED = 11
 _SHARE_END, _PLATEAU, _TO_THE_END = "share-end", "plateau", "best-goes-on"
+_CHILD, _FIRST = "child ", "child 1:"
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Children:
-    """`n_children` (None: as many as the budget raises), each with an even share of the budget."""
+    """`n_children` (None: as many as the budget raises), each with an even share of the budget.
+
+    `nurse`: the policy that raises the first child; None: it trains on its own.
+    """
 
     proposes_itself: ClassVar[bool] = True  # the sampler only helps out
 
     sampler: Sampler
     n_children: int | None = None
+    nurse: Policy | None = None
 
     def decide(self, view: StudyView) -> Sequence[Action]:
         """End what disappoints; then begin the next child, or go on with what was begun."""
-        actions: list[Action] = [
-            action for run in view.current().values() if (action := self._judge(view, run))
-        ]
-        n_places = view.n_free
-        going = self._unfinished(view, n_places)
+        number = n_children(view)
+        if self.nurse is not None and number <= 1:
+            actions = list(self.nurse.decide(view))
+            if actions or any(run.active for run in view.runs.values()) or not view.runs:
+                return actions
+        children = [run for run in view.current().values() if self._is_child(view, run)]
+        actions = [action for run in children if (action := self._judge(view, run))]
+        going = _unfinished(view, children)[: view.n_free]
         actions += going
-        n_places -= len(going)
-        n_new = min(n_places, view.n_new)
+        n_new = min(view.n_free - len(going), view.n_new)
         if self.n_children is not None:
-            n_new = min(n_new, self.n_children - len(view.trials))
+            n_new = min(n_new, self.n_children - number)
         for _ in range(n_new):
-            start = self._next_child(view)
+            number += 1
+            start = self._next_child(view, number)
             if start is None:
                 break
             actions.append(start)
             view = _after(view, start)
         if not actions and view.n_free and not any(r.active for r in view.runs.values()):
-            actions += _best_goes_on(view)
+            actions += _best_goes_on(view, children)
         return actions
+
+    def _is_child(self, view: StudyView, run: Run) -> bool:
+        """Whether it is this policy's to judge: not the nurse's, not one that a person forked."""
+        if run.trial == 0:
+            return self.nurse is None
+        return any(_is_birth(e) and view.runs[e.run_id].trial == run.trial for e in view.diary)
 
     def _judge(self, view: StudyView, run: Run) -> Action | None:
         """The end of a child that trains, if it is time for it."""
@@ -86,28 +102,14 @@ class Children:
             return False
         n_places = max(1, view.n_free + sum(r.active for r in view.runs.values()))
         n_waves = -(-self.n_children // n_places)
-        wave = run.trial // n_places + 1
+        wave = _number(view, run) // n_places + 1
         return wave < n_waves and spent >= wave / n_waves
 
-    def _unfinished(self, view: StudyView, n_places: int) -> list[Continue]:
-        """Children that wait although nobody ended them: as after a calibration."""
-        last = view.study.max_steps or math.inf
-        waiting = [
-            run
-            for run in view.current().values()
-            if run.state is RunState.PAUSED and run.step < last and run.to_step <= run.step
-            and run.reason != _SHARE_END and not run.reason.startswith(_PLATEAU)
-        ]  # fmt: skip
-        return [
-            Continue(run_id=run.id, to_step=last, reason="raised-on") for run in waiting[:n_places]
-        ]
-
-    def _next_child(self, view: StudyView) -> Start | None:
+    def _next_child(self, view: StudyView, number: int) -> Start | None:
         to_step = float(view.study.max_steps or math.inf)
-        number = len(view.trials) + 1
         space = view.study.space
         if not view.trials and space.feasible(default := space.default()):
-            return Start(params=default, to_step=to_step, reason="child 1: the default point")
+            return Start(params=default, to_step=to_step, reason=f"{_FIRST} the default point")
         lesson = learn(view)
         point = _beside(view, lesson) if lesson else None
         if lesson is None or point is None:
@@ -115,8 +117,40 @@ class Children:
             if not drawn:
                 return None
             why = "drawn: no child before it tells anything" if lesson is None else "drawn"
-            return Start(params=drawn[0], to_step=to_step, reason=f"child {number}: {why}")
-        return Start(params=point, to_step=to_step, reason=_reason(view, lesson, point, number))
+            return Start(params=drawn[0], to_step=to_step, reason=f"{_CHILD}{number}: {why}")
+        why = _reason(view, lesson, point, number)
+        return Start(params=point, to_step=to_step, plan=plan_for(lesson, point), reason=why)
+
+
+def n_children(view: StudyView) -> int:
+    """Children begun so far; whatever a nurse tried is part of the first."""
+    return min(1, len(view.trials)) + sum(map(_is_birth, view.diary))
+
+
+def _is_birth(entry: Entry) -> bool:
+    """Whether a child after the first began here."""
+    action = entry.action
+    return (
+        isinstance(action, Start) and action.author is Author.POLICY
+        and action.reason.startswith(_CHILD) and not action.reason.startswith(_FIRST)
+    )  # fmt: skip
+
+
+def _number(view: StudyView, run: Run) -> int:
+    """The child's, from 0."""
+    births = [view.runs[e.run_id].trial for e in view.diary if _is_birth(e)]
+    return births.index(run.trial) + 1 if run.trial in births else 0
+
+
+def _unfinished(view: StudyView, children: Sequence[Run]) -> list[Continue]:
+    """Children that wait although nobody ended them: as after a calibration."""
+    last = view.study.max_steps or math.inf
+    return [
+        Continue(run_id=run.id, to_step=last, reason="raised-on")
+        for run in children
+        if run.state is RunState.PAUSED and run.step < last and run.to_step <= run.step
+        and run.reason != _SHARE_END and not run.reason.startswith(_PLATEAU)
+    ]  # fmt: skip
 
 
 def hopeless(view: StudyView, run: Run) -> str:
@@ -141,7 +175,7 @@ def hopeless(view: StudyView, run: Run) -> str:
     sign = view.study.loss(1.0)
     return (
         f"hopeless: forecast {sign * mean:.3g} ± {sd:.2g}, "
-        f"child {best.trial + 1} has {sign * best.curve.best_loss:.3g}"
+        f"child {_number(view, best) + 1} has {sign * best.curve.best_loss:.3g}"
     )
 
 
@@ -208,30 +242,33 @@ def _in_vain(view: StudyView) -> int:
     lesson = learn(view)
     if lesson is None:
         return 0
-    later = [r for r in view.current().values() if r.trial > lesson.base.trial and not r.active]
-    return len(later)
+    births = {view.runs[e.run_id].trial for e in view.diary if _is_birth(e)}
+    return sum(
+        run.trial in births and run.trial > lesson.base.trial and not run.active
+        for run in view.current().values()
+    )
 
 
 def _reason(view: StudyView, lesson: Lesson, point: dict[str, Value], number: int) -> str:
-    base = view.trials[lesson.base.trial].params
+    base = lesson.point
     sign = view.study.loss(1.0)
     moved = [
         f"{name} {shown(base[name]) if name in base else '-'} → {shown(value)}"
         for name, value in point.items()
         if base.get(name) != value
     ]
-    words = f"child {number}: from child {lesson.base.trial + 1}"
+    words = f"{_CHILD}{number}: from child {_number(view, lesson.base) + 1}"
     words += f" ({view.study.metric} {sign * lesson.base.curve.best_loss:.3g})"
     words += f", {', '.join(moved)}" if moved else ""
     return f"{words}; {learnt}" if (learnt := lesson.words()) else words
 
 
-def _best_goes_on(view: StudyView) -> list[Continue]:
+def _best_goes_on(view: StudyView, children: Sequence[Run]) -> list[Continue]:
     """When no child is left to begin: the best of those that had to wait, unless it is flat."""
     last = view.study.max_steps or math.inf
     waiting = [
         run
-        for run in view.current().values()
+        for run in children
         if run.state is RunState.PAUSED and run.step < last
         and math.isfinite(run.curve.best_loss)
     ]  # fmt: skip

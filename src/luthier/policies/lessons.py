@@ -8,12 +8,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.core.action import Change, RollBack
+from luthier.core.action import Author, Change, Plan, RollBack
 from luthier.core.domain import Value
+from luthier.core.script import root_of, script_of
 from luthier.core.space import Space
 from luthier.core.study import Run, StudyView
 from luthier.core.verdict import verdict
 
+_COMPARED_FROM = 0.25  # of a full training: what was broken off before says nothing of its point
 _REACH = 0.2  # in the unit cube: how far what a run showed tells something of its surroundings
 # Of a decay to zero, a rate three times too small costs far more than one three times too large, so
 # a run whose best was its end asks for a higher rate; one that was best early, for a lower one.
@@ -29,6 +31,8 @@ class Judged:
     """A live change of a run, and whether it helped."""
 
     run: Run
+    step: float
+    author: Author
     name: str
     before: Value
     after: Value
@@ -38,10 +42,11 @@ class Judged:
 @final
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Where to begin: the best run's point, with the changes that helped it."""
+    """Where to begin: at the best run's point, with the changes that made it what it is."""
 
     base: Run
     point: Mapping[str, Value]
+    plan: Plan  # its changes, each at its step; a person's that hurt are left out
     changes: tuple[Judged, ...]  # of all runs, those with a clear verdict
     rate: float = 0.0  # where the best curve asks the learning rate to go: 1 up, -1 down
 
@@ -67,14 +72,36 @@ def learn(view: StudyView) -> Lesson | None:
         return None
     best = min(runs, key=lambda run: (run.curve.best_loss, run.trial))
     changes = tuple(change for run in view.current().values() for change in _judged(view, run))
-    space = view.study.space
-    point = dict(view.trials[best.trial].params)
-    for change in changes:
-        if change.run is best and change.helped and change.name in point:
-            point[change.name] = change.after
-    if not space.feasible(point):
-        point = dict(view.trials[best.trial].params)
-    return Lesson(best, point, changes, _asked_rate(best))
+    hurt = {
+        (change.step, change.name)
+        for change in changes
+        if change.run is best and change.author is Author.HUMAN and not change.helped
+    }
+    script = script_of(view, view.diary, best.id)
+    kept = (
+        (step, {name: value for name, value in params.items() if (step, name) not in hurt})
+        for step, params in script
+    )
+    plan = tuple((step, params) for step, params in kept if params)
+    point = view.trials[root_of(view, best.id).trial].params
+    return Lesson(best, point, plan, changes, _asked_rate(best))
+
+
+def plan_for(lesson: Lesson, point: Mapping[str, Value]) -> Plan:
+    """The lesson's plan for another point: what the point varies is its own, but that the rate's
+    changes are scaled along with the rate."""
+    found = []
+    for step, params in lesson.plan:
+        changed = {}
+        for name, value in params.items():
+            was, now = lesson.point.get(name), point.get(name)
+            if name in _RATES and was and now and isinstance(value, float):
+                value = value * float(now) / float(was)
+            elif was != now:
+                continue
+            changed[name] = value
+        found += [(step, changed)] if changed else []
+    return tuple(found)
 
 
 def votes(
@@ -86,7 +113,13 @@ def votes(
     the direction of changes that helped, against what is near to bad ones."""
     space = view.study.space
     runs = list(view.current().values())
-    known = [run for run in runs if not run.active and len(run.curve)]
+    least = _COMPARED_FROM * (view.study.max_steps or 0)
+    known = [
+        run
+        for run in runs
+        if not run.active and len(run.curve)
+        and (run.step >= least or not math.isfinite(run.curve.last))
+    ]  # fmt: skip
     away = units - space.to_unit({**space.defaults(), **lesson.point})
     found = np.asarray(-0.5 * _TRUST * (away**2).sum(axis=1) / _REACH**2, dtype=np.float64)
     for run, vote in [
@@ -155,7 +188,9 @@ def _judged(view: StudyView, run: Run) -> Iterator[Judged]:
         for name, after in getattr(entry.action, "params", {}).items():
             before = entry.before.get(name)
             if before is not None and name in view.study.space.domains and before != after:
-                yield Judged(run, name, before, after, outcome == "helped")
+                yield Judged(
+                    run, entry.step, entry.action.author, name, before, after, outcome == "helped"
+                )
 
 
 def shown(value: Value) -> str:
