@@ -6,12 +6,15 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, final
 
 from luthier.asktell import AskTell
+from luthier.calibration import asked_of
 from luthier.contracts import Policy, Sampler
 from luthier.core.action import Author, Fork, Stop
 from luthier.core.budget import Budget, parse_seconds
+from luthier.core.choose import MODES
 from luthier.core.constraint import Constraint
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
@@ -21,10 +24,12 @@ from luthier.core.script import root_of, script_of
 from luthier.core.space import Space, make_space
 from luthier.core.study import Checkpoint, Goal, Run, Study, StudyView, metric_and_goal
 from luthier.executors.gpus import find_gpus, n_places
+from luthier.executors.machine import n_cores
 from luthier.handle import RunHandle
 from luthier.panda import start
+from luthier.policies.children import Children
 from luthier.policies.hand import Hand
-from luthier.registry import from_recipe, in_stages, make_policy, to_recipe
+from luthier.registry import from_recipe, in_stages, make_policy, make_sampler, to_recipe
 from luthier.sitting import DEFAULT_STORE, Observer, bring_in, free_name, sit
 from luthier.stores.sqlite import SqliteStore
 from luthier.worker.inbox import post
@@ -86,6 +91,8 @@ class Tunable:
         steps: float | None = None,
         workers: int | None = None,
         policy: str | Policy | None = None,
+        mode: str | None = None,
+        children: int | None = None,
         sampler: str | Sampler = "random",
         stages: str | None = None,
         store: str | Path = DEFAULT_STORE,
@@ -99,16 +106,21 @@ class Tunable:
         gpus_per_run: float | None = None,
         observe: Observer | None = None,
         lint: bool = True,
+        only_look: bool = False,
     ) -> "StudyResult":
         """Tune within the budget: `time` ("10m"), `trials`, total training `steps`; the first ends.
 
-        `workers`: runs at a time (default: as many as the GPUs hold, without GPUs one per core).
-        `policy`: a name or an object (default: "asha" with `max_steps`, else "full"). `stages`:
+        With `time`, what is not given is chosen after a measurement (docs/choose.md): `mode`
+        ("panda", "children" or "caviar"), `policy`, `workers`. `children`: raise so many, one
+        after the other. Without `time`, or with a sampler or stages: `workers` as many as the GPUs
+        hold, else one per core; `policy`, a name or an object, "asha" with `max_steps`, else
+        "full". `stages`:
         "importance" tunes one tier of parameters after the other. `executor`:
         "local" processes, or "inline" in this one. `memory_gb` and `timeout` limit each run;
         `disk_gb` limits all checkpoints of the study together. `gpus_per_run`: 2 for two devices
         a run, 0.5 for two runs a device (default: the devices shared out evenly). `lint`: look at
-        space, script and model first; LintError when that finds an error.
+        space, script and model first; LintError when that finds an error. `only_look`: end after
+        the choice.
         """
         if os.environ.get("LUTHIER_WORKER"):
             raise TargetError(
@@ -131,8 +143,11 @@ class Tunable:
         for option, value in (("disk_gb", disk_gb), ("memory_gb", memory_gb)):
             if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise OptionError(f"{option}={value}; expected more than 0, or nothing.")
-        player = make_policy(policy or ("asha" if self.max_steps else "full"), sampler)
-        player = in_stages(player, stages)
+        mode = _checked_mode(mode, children, policy)
+        player: Policy | None = None
+        plain = sampler == "random" and stages in (None, "none")
+        if policy is not None or budget.time_s is None or not plain:
+            player = in_stages(self._player(policy, mode, children, sampler), stages)
         path = Path(store)
         study = Study(
             free_name(path, name, self._stem()),
@@ -148,21 +163,64 @@ class Tunable:
         target, pickled = self._target(path, study.name)
         recipe = {
             "target": target,
-            "policy": to_recipe(player),
+            "policy": to_recipe(player) if player else None,
             "executor": executor,
-            "workers": workers or n_places(find_gpus(), gpus_per_run) or os.cpu_count() or 1,
+            "workers": workers or n_places(find_gpus(), gpus_per_run) or n_cores(),
             "memory_gb": memory_gb,
             "disk_gb": disk_gb,
             "gpus_per_run": gpus_per_run,
             "timeout_s": limit_s,
         }
-        player.decide(StudyView(study, {}, {}))  # a policy that cannot work here says so now
+        if player is None and mode == "panda":
+            self._player(None, mode, None, sampler).decide(StudyView(study, {}, {}))
+        if player is None:  # measured with one thread, as runs side by side train
+            recipe |= {"asked": asked_of(mode, workers, children), "threads": 1}
+        else:
+            player.decide(StudyView(study, {}, {}))  # a policy that cannot work here says so now
         made = SqliteStore.create(path, study, recipe)
         if pickled is not None:
             made.paths.function.parent.mkdir(parents=True, exist_ok=True)
             made.paths.function.write_bytes(pickled)
-        sit(made, player, self.function, recipe, observe)
+        sit(made, player, self.function, recipe, observe, only_look=only_look)
         return StudyResult(made)
+
+    def choose(
+        self,
+        time: str | float,
+        *,
+        mode: str | None = None,
+        children: int | None = None,
+        workers: int | None = None,
+        fixed: Mapping[str, Value] | None = None,
+        gpus_per_run: float | None = None,
+        lint: bool = True,
+    ) -> dict[str, Any]:
+        """What `search(time=…)` would choose: "mode", "policy", "workers", …, "why", "facts".
+
+        Nothing of the measurement is kept.
+        """
+        with TemporaryDirectory(prefix="luthier-choose-") as folder:
+            found = self.search(
+                time=time, mode=mode, children=children, workers=workers, fixed=fixed,
+                gpus_per_run=gpus_per_run, store=Path(folder) / "look.db", lint=lint,
+                only_look=True,
+            )  # fmt: skip
+            choice: dict[str, Any] | None = found.store.recipe.get("choice")
+            found.store.close()
+        if choice is None:
+            raise StudyError("the measurement was interrupted, or the budget was over before it.")
+        return choice
+
+    def _player(
+        self, policy: str | Policy | None, mode: str | None, children: int | None,
+        sampler: str | Sampler,
+    ) -> Policy:  # fmt: skip
+        """The policy where nothing is measured."""
+        if mode == "children":
+            return Children(make_sampler(sampler), children)
+        if mode == "panda":
+            return make_policy("autopilot")
+        return make_policy(policy or ("asha" if self.max_steps else "full"), sampler)
 
     def _lint(self, space: Space, trials: int | None) -> None:
         """Findings go to stderr; notes are only counted. See docs/lint.md."""
@@ -208,6 +266,22 @@ class Tunable:
                 "script, or build what it refers to inside of it."
             ) from error
         return f"pickle:{StudyPaths.beside(store, study).function}", pickled
+
+
+def _checked_mode(
+    mode: str | None, children: int | None, policy: str | Policy | None
+) -> str | None:
+    """The mode that was asked for; OptionError where options contradict each other."""
+    if children is not None and not (isinstance(children, int) and children >= 1):
+        raise OptionError(f"children={children!r}; expected a whole number from 1 up.")
+    if mode not in (None, *MODES):
+        raise OptionError(f"mode={mode!r}; expected one of {MODES}.")
+    if children is not None and mode not in (None, "children"):
+        raise OptionError(f"children={children} with mode={mode!r}; give one of them.")
+    mode = "children" if children is not None else mode
+    if mode is not None and policy is not None:
+        raise OptionError(f"mode={mode!r} with a policy, which is a choice already; give one.")
+    return mode
 
 
 def tune(
@@ -410,7 +484,8 @@ def resume(
     loaded = load_target(recipe["target"])
     function = getattr(loaded, "function", loaded)
     made.set_constraints(_constraints(made, loaded))
-    policy = Hand() if by_hand else from_recipe(recipe["policy"])
+    stored = recipe["policy"]  # none: the study died before it had chosen
+    policy = Hand() if by_hand else from_recipe(stored) if stored else None
     sit(made, policy, function, recipe, observe)
     return StudyResult(made)
 

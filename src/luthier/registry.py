@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from luthier.contracts import Policy, Sampler
+from luthier.core.choose import Choice
 from luthier.core.domain import as_tuple
 from luthier.core.errors import OptionError, UnknownNameError
 
@@ -35,6 +36,7 @@ POLICIES = {
     "median": "luthier.policies.median:MedianStopping",
     "one-epoch": "luthier.policies.one_epoch:OneEpoch",
     "pbt": "luthier.policies.pbt:PopulationBased",
+    "children": "luthier.policies.children:Children",
 }
 # a policy together with its sampler: BOHB (Falkner et al. 2018, arXiv:1807.01774) is Hyperband with
 # points from a density estimator on the highest rung that has enough results
@@ -84,6 +86,16 @@ def make_policy(policy: str | Policy, sampler: str | Sampler = "random") -> Poli
         policy, sampler = "full", policy
     made: Policy = _find("policies", policy)(sampler=make_sampler(sampler))
     return made
+
+
+def policy_of(choice: Choice) -> Policy:
+    """The policy that was chosen."""
+    if choice.policy == "children":
+        from luthier.policies.children import Children
+
+        nurse = make_policy("autopilot") if choice.nursed else None
+        return Children(make_sampler("random"), choice.n_children, nurse)
+    return make_policy(choice.policy)
 
 
 def in_stages(policy: Policy, stages: str | None) -> Policy:

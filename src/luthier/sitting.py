@@ -9,12 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from luthier.calibration import Calibration, choice_to_json, say
 from luthier.contracts import Executor, Policy, Store
+from luthier.core.choose import Choice, Facts
 from luthier.core.errors import BusyError, OptionError
 from luthier.core.event import Ended, Event
 from luthier.core.paths import StudyPaths
 from luthier.core.study import RunState, StudyView
-from luthier.executors.gpus import find_gpus
+from luthier.executors.gpus import find_gpus, n_places
+from luthier.registry import policy_of, to_recipe
 from luthier.stores.sqlite import SqliteStore, list_studies
 from luthier.tuner import TUNER_LOST, Tuner
 from luthier.worker.lock import ProcessLock
@@ -38,12 +41,18 @@ def free_name(store: Path, name: str | None, stem: str) -> str:
 
 def sit(
     store: SqliteStore,
-    policy: Policy,
+    policy: Policy | None,
     function: Callable[[Any], object],
     recipe: Mapping[str, Any],
     observe: Observer | None,
+    *,
+    only_look: bool = False,
 ) -> None:
-    """Tune until the end, or until Ctrl-C; BusyError when another process does."""
+    """Tune until the end, or until Ctrl-C; BusyError when another process does.
+
+    Without a policy one is chosen after a calibration, and is the recipe's from then on; with
+    `only_look` that is all.
+    """
     lock = ProcessLock(store.paths.lock)
     if not lock.acquire():
         store.close()
@@ -51,6 +60,7 @@ def sit(
     executor: Executor | None = None
     try:
         executor = _make_executor(recipe, function)
+        policy = policy or _calibration(store, executor, recipe, only_look=only_look)
         bring_in(store)
         disk_gb = recipe.get("disk_gb")
         tuner = Tuner(
@@ -66,6 +76,25 @@ def sit(
         if executor is not None:
             executor.close()
         lock.release()
+
+
+def _calibration(
+    store: SqliteStore, executor: Executor, recipe: Mapping[str, Any], *, only_look: bool
+) -> Policy:
+    asked = recipe["asked"]
+
+    def made(choice: Choice, facts: Facts) -> Policy:
+        policy = policy_of(choice)
+        store.set_recipe({
+            **recipe, "policy": to_recipe(policy), "workers": choice.workers,
+            "threads": choice.threads, "choice": choice_to_json(choice, facts),
+        })  # fmt: skip
+        if not only_look:
+            say(choice)
+        return policy
+
+    n_gpus = n_places(find_gpus(), recipe.get("gpus_per_run"))
+    return Calibration(store.study, executor, made, asked=asked, n_gpus=n_gpus, only_look=only_look)
 
 
 def busy(store: SqliteStore, lock: ProcessLock) -> BusyError:
@@ -92,6 +121,7 @@ def _make_executor(recipe: Mapping[str, Any], function: Callable[[Any], object])
         timeout_s=recipe["timeout_s"],
         gpus=find_gpus(),
         gpus_per_run=recipe.get("gpus_per_run"),
+        n_threads=recipe.get("threads"),
     )
 
 

@@ -6,6 +6,7 @@ from luthier.contracts import Policy, Sampler
 from luthier.core.errors import PolicyError
 from luthier.policies.asha import Asha
 from luthier.policies.asha_stopping import AshaStopping
+from luthier.policies.children import Children
 from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.full import Full
 from luthier.policies.halving import SuccessiveHalving
@@ -125,6 +126,11 @@ class TestMedianStopping(PolicyContract):
 class TestOneEpoch(PolicyContract):
     def make(self) -> Policy:
         return OneEpoch(Random(), n_points=9, n_kept=2)
+
+
+class TestChildren(PolicyContract):
+    def make(self) -> Policy:
+        return Children(Random())
 
 
 class TestPopulationBased(PolicyContract):

@@ -10,6 +10,7 @@ import click
 
 from luthier.cli.inspect import inspect
 from luthier.cli.lint import lint
+from luthier.cli.lr_find import lr_find
 
 STORE = click.option(
     "--store", type=click.Path(dir_okay=False), default="luthier.db", show_default=True,
@@ -37,6 +38,14 @@ def luthier() -> None:
 @click.option(
     "--policy", help="What trains next: asha, hyperband, … (docs/policies.md), or a sampler's name."
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["panda", "children", "caviar"]),
+    help="One run nursed, a few raised in turn, or many compared; see luthier choose.",
+)
+@click.option(
+    "--children", type=int, metavar="N", help="Raise N runs, each learning from the last."
+)
 @click.option("--sampler", default="random", show_default=True, help="Who proposes new points.")
 @click.option("--stages", type=click.Choice(["none", "importance"]), default="none",
               help="importance: one tier of parameters after the other.")  # fmt: skip
@@ -58,6 +67,8 @@ def tune(
     steps: float | None,
     workers: int | None,
     policy: str | None,
+    mode: str | None,
+    children: int | None,
     sampler: str,
     stages: str,
     store: str,
@@ -72,16 +83,14 @@ def tune(
     no_lint: bool,
     as_json: bool,
 ) -> None:
-    """Search for the best parameters of a training function."""
+    """Search for the best parameters of a training function.
+
+    With --time and without --policy, a short measurement of the script chooses how.
+    """
     from luthier.cli.hand import setting
     from luthier.cli.screen import watching
-    from luthier.core.errors import TargetError
-    from luthier.worker.target import load_target
 
-    with redirect_stdout(sys.stderr):  # what the script prints is not the answer
-        tunable = load_target(target)
-    if not getattr(tunable, "is_luthier_tunable", False):
-        raise TargetError(f"{target} is not under @luthier.tune(…); put it above the function.")
+    tunable = _tunable(target)
     with watching(quiet=as_json) as observe:
         result = tunable.search(
             time=time_text,
@@ -89,6 +98,8 @@ def tune(
             steps=steps,
             workers=workers,
             policy=policy,
+            mode=mode,
+            children=children,
             sampler=sampler,
             stages=stages,
             store=store,
@@ -104,6 +115,38 @@ def tune(
             lint=not no_lint,
         )
     _say_end(result, store, as_json)
+
+
+@luthier.command()
+@click.argument("target", metavar="SCRIPT[:FUNCTION]")
+@click.option("--time", "time_text", required=True, help="The budget to choose for: 90s, 10m.")
+@_WORKERS
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Fix a parameter.")
+@click.option("--gpus-per-run", type=float, help="2: two devices a run; 0.5: two runs a device.")
+@click.option("--no-lint", is_flag=True, help="Start whatever the look beforehand finds.")
+@JSON
+def choose(
+    target: str,
+    time_text: str,
+    workers: int | None,
+    settings: tuple[str, ...],
+    gpus_per_run: float | None,
+    no_lint: bool,
+    as_json: bool,
+) -> None:
+    """Measure a script, and say how tune would use the time: nothing is kept.
+
+    Takes 3 % of the time at most, beside loading the script.
+    """
+    import json
+
+    from luthier.cli.hand import setting
+
+    choice = _tunable(target).choose(
+        time_text, workers=workers, fixed=dict(map(setting, settings)), gpus_per_run=gpus_per_run,
+        lint=not no_lint,
+    )  # fmt: skip
+    click.echo(json.dumps(choice) if as_json else "\n".join(choice["why"]))
 
 
 @luthier.command()
@@ -202,6 +245,7 @@ def what_if_command(study: str | None, n_rows: int, store: str, as_json: bool) -
 
 luthier.add_command(inspect)
 luthier.add_command(lint)
+luthier.add_command(lr_find)
 
 
 @luthier.command()
@@ -291,6 +335,17 @@ def init(target: str | None, output: str | None, fine_tuning: bool, **case: Any)
     click.echo(f"wrote {path}; next: luthier tune {path} --time 2m")
     if "NotImplementedError" in path.read_text(encoding="utf-8"):
         click.echo("first fill in load(), which gives the data")
+
+
+def _tunable(target: str) -> Any:  # noqa: ANN401
+    from luthier.core.errors import TargetError
+    from luthier.worker.target import load_target
+
+    with redirect_stdout(sys.stderr):  # what the script prints is not the answer
+        tunable = load_target(target)
+    if not getattr(tunable, "is_luthier_tunable", False):
+        raise TargetError(f"{target} is not under @luthier.tune(…); put it above the function.")
+    return tunable
 
 
 def _study_and_trial(what: str | None) -> tuple[str | None, int | None]:

@@ -79,12 +79,14 @@ def show_study(store: str, name: str | None, n_rows: int, *, as_json: bool) -> s
     if as_json:
         return json.dumps({"study": result.name, "metric": study.metric, "goal": study.goal,
                            "elapsed_s": view.elapsed_s, "closed": result.store.closed,
+                           "choice": result.store.recipe.get("choice"),
                            "trials": [_run_json(view, run) for run in by_merit(view)]})  # fmt: skip
     states = Counter(run.state.value for run in view.current().values())
     lines = [
         f"study {result.name}: {study.goal} {study.metric}, {view.elapsed_s:.0f} s of tuning"
         + (f", {result.store.closed}" if result.store.closed else ""),
         ", ".join(f"{n} {state}" for state, n in states.most_common()) or "no trials yet",
+        *_choice_lines(result),
         "",
         f"{'trial':>5} {study.metric:>14} {'at':>5} {'steps':>6}  {'state':10} {'curve':16} params",
     ]
@@ -95,6 +97,12 @@ def show_study(store: str, name: str | None, n_rows: int, *, as_json: bool) -> s
             f"{run.state.value:10} {sparkline(curve_values(view, run)):16} {params_words(run)}"
         )
     return "\n".join(lines)
+
+
+def _choice_lines(result: api.StudyResult) -> list[str]:
+    """How the study came to be tuned as it is, where that was measured."""
+    choice = result.store.recipe.get("choice")
+    return ["", *choice["why"]] if choice else []
 
 
 def show_trial(store: str, name: str | None, trial: int, *, as_json: bool) -> str:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 SMOOTHING = 0.8  # weight of the past in the moving average
 DIVERGED = 1.5  # times the lowest smoothed loss
+N_YOUNG, EXPLODED = 10, 4.0  # steps in which only a single loss so many times the first counts
+SAFE = 0.5  # of the rate at which the test diverged: what one batch bears, a training need not
 N_LEAST = 20  # steps before divergence below which nothing is suggested
 # The fall has to exceed so many standard deviations of the smoothed loss: the lowest of a hundred
 # averages of mere noise lies some 2.5 below their mean, and the start has its own error.
@@ -32,6 +34,21 @@ class LrFinding:
     diverged_at: float | None  # the rate at which the test stopped; None: it went to its end
     why_not: str = ""
 
+    @property
+    def advised(self) -> float | None:
+        """The middle one of the suggestions, at most half of where the loss diverged; 2 digits."""
+        if not self.suggestions:
+            return None
+        middle = float(np.median(list(self.suggestions.values())))
+        bound = math.inf if self.diverged_at is None else self.diverged_at * SAFE
+        return float(f"{min(middle, bound):.2g}")
+
+    @property
+    def agree(self) -> bool:
+        """Whether the suggestions lie within a factor of ten."""
+        found = self.suggestions.values()
+        return bool(found) and max(found) <= 10.0 * min(found)
+
 
 def ramp(low: float, high: float, n: int) -> NDArray[np.float64]:
     """`n` rates from `low` to `high`, evenly spaced in their logarithm, shape (n,)."""
@@ -48,14 +65,20 @@ def smoothed(losses: Sequence[float]) -> NDArray[np.float64]:
 
 
 def diverged(losses: Sequence[float]) -> bool:
-    """Whether the newest loss is no number, or the smoothed one far above its lowest."""
+    """Whether the newest loss is no number, or the smoothed one far above its lowest.
+
+    Far is also more than the noise of the losses would explain: small batches rise and fall.
+    """
     if not losses:
         return False
     if not math.isfinite(losses[-1]):
         return True
+    if len(losses) < N_YOUNG:  # averages of so few are mostly noise
+        return losses[-1] > EXPLODED * max(losses[: N_YOUNG // 3])
     smooth = smoothed(losses)
-    low = float(smooth.min())
-    return low > 0 and float(smooth[-1]) > DIVERGED * low
+    low = float(smooth[N_YOUNG // 3 :].min())
+    rise = float(smooth[-1]) - low
+    return low > 0 and rise > max((DIVERGED - 1.0) * low, SIGNAL * _noise(losses))
 
 
 def suggest(lrs: Sequence[float], losses: Sequence[float]) -> LrFinding:
@@ -72,9 +95,7 @@ def suggest(lrs: Sequence[float], losses: Sequence[float]) -> LrFinding:
     if n < N_LEAST:
         return finding({}, f"only {n} finite losses before divergence; {N_LEAST} are needed: "
                            "start from a lower rate, or take more steps")  # fmt: skip
-    # differences of neighbours hold the noise and hardly the trend; the average calms it
-    rough = float(np.median(np.abs(np.diff(values)))) / 0.6745 / math.sqrt(2.0)
-    noise = rough * math.sqrt((1.0 - SMOOTHING) / (1.0 + SMOOTHING))
+    noise = _noise(list(values))
     head = max(n // 10, 3)
     start = float(smooth[:head].mean())
     low = head + int(smooth[head:].argmin())
@@ -89,6 +110,15 @@ def suggest(lrs: Sequence[float], losses: Sequence[float]) -> LrFinding:
         "valley": float(rates[first + (last - first) // 2]),
         "minimum/10": float(rates[low]) / 10.0,
     })  # fmt: skip
+
+
+def _noise(losses: Sequence[float]) -> float:
+    """Standard deviation of the smoothed losses around their trend."""
+    if len(losses) < 2:
+        return 0.0
+    # differences of neighbours hold the noise and hardly the trend; the average calms it
+    rough = float(np.median(np.abs(np.diff(losses)))) / 0.6745 / math.sqrt(2.0)
+    return rough * math.sqrt((1.0 - SMOOTHING) / (1.0 + SMOOTHING))
 
 
 def _longest_fall(values: NDArray[np.float64]) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from luthier.core.event import Ended, Event
 from luthier.core.space import Space
 from luthier.core.study import RunState
 from luthier.executors.gpus import shared_out
+from luthier.executors.machine import n_cores
 from luthier.executors.zygote import MESSAGE_BYTES
 from luthier.worker.link import encode_order, order_of
 from luthier.worker.process import DISK_REFUSED
@@ -66,6 +67,7 @@ class LocalExecutor:
         timeout_s: float | None = None,
         gpus: Sequence[str] = (),
         gpus_per_run: float | None = None,
+        n_threads: int | None = None,
         fresh: bool = False,
         notice: Callable[[str], None] = lambda words: print(words, file=sys.stderr),
     ) -> None:
@@ -74,6 +76,8 @@ class LocalExecutor:
         self._memory_bytes = memory_gb * 2**30 if memory_gb else None
         self._timeout_s = timeout_s
         self._gpus = shared_out(gpus, n_workers, gpus_per_run)
+        self._devices = (gpus, gpus_per_run)
+        self._n_threads = n_threads
         self._notice = notice
         self._workers: dict[str, _Worker] = {}
         self._watched_s = 0.0
@@ -87,7 +91,27 @@ class LocalExecutor:
     @property
     def n_free(self) -> int:
         """Places without a run."""
-        return self._n_workers - len(self._workers)
+        return max(0, self._n_workers - len(self._workers))
+
+    def load(self) -> None:
+        """Wait until the script is loaded, as the first start does; its errors are raised here."""
+        self._await_zygote()
+
+    def share_out(self, n_workers: int, n_threads: int | None = None) -> None:
+        """Other places from now on; runs that train keep what they have."""
+        self._gpus = shared_out(self._devices[0], n_workers, self._devices[1])
+        self._n_workers, self._n_threads = n_workers, n_threads
+
+    def memory_mb(self, run_id: str) -> tuple[float, float] | None:
+        """Megabytes of a run now: all, and those that it shares with no other process."""
+        worker = self._workers.get(run_id)
+        if worker is None or worker.pid is None or worker.exit_code is not None:
+            return None
+        try:
+            used = psutil.Process(worker.pid).memory_full_info()
+        except psutil.Error:
+            return None
+        return used.rss / 2**20, used.uss / 2**20
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         """Fork a process per run; WorkerError when none can be started."""
@@ -220,7 +244,7 @@ class LocalExecutor:
         return process
 
     def _environment(self, slot: int) -> dict[str, str]:
-        n_threads = max(1, (os.cpu_count() or 1) // self._n_workers)
+        n_threads = self._n_threads or max(1, n_cores() // self._n_workers)
         found = dict.fromkeys(_THREAD_VARIABLES, str(n_threads))
         if self._gpus:
             found["CUDA_VISIBLE_DEVICES"] = self._gpus[slot]

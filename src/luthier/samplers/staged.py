@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from luthier.contracts import Sampler
 from luthier.core.domain import Constant, Value
-from luthier.core.space import Space
 from luthier.core.study import StudyView
-from luthier.knowledge.hyperparameter import known
+from luthier.knowledge.stages import stages as stages
 
-_LAST = 4  # the stage of what is tuned after everything else
 _LOOKED_AT = 64  # points, before a stage counts as used up
 _TRIALS_PER_PARAMETER = 10  # length of a stage in a study without an end
 
@@ -71,22 +69,6 @@ class Staged:
         return rows
 
 
-def stages(space: Space) -> list[tuple[str, ...]]:
-    """The searched parameters in groups, the most important first; no group is empty.
-
-    A parameter whose domain has the lowest tier goes where the knowledge puts its name, if that
-    is earlier. One that others depend on goes before them.
-    """
-    place = {name: _place(name, space) for name in space.names}
-    for _ in place:  # as often as conditions can be nested
-        for name, domain in space.domains.items():
-            for parent in domain.when or ():
-                if parent in place and name in place:
-                    place[parent] = min(place[parent], place[name])
-    groups = (tuple(n for n in place if place[n] == k) for k in range(1, _LAST + 1))
-    return [group for group in groups if group]
-
-
 def stage_of(view: StudyView, groups: list[tuple[str, ...]]) -> int:
     """Which group it is the turn of, as far as the budget is spent."""
     shares = np.cumsum([len(group) for group in groups])
@@ -94,13 +76,6 @@ def stage_of(view: StudyView, groups: list[tuple[str, ...]]) -> int:
     if done is None:
         done = len(view.trials) / (_TRIALS_PER_PARAMETER * float(shares[-1]))
     return min(int(np.searchsorted(shares / shares[-1], done, side="right")), len(groups) - 1)
-
-
-def _place(name: str, space: Space) -> int:
-    domain, found = space.domains[name], known(name)
-    if found is not None and found.last:
-        return _LAST
-    return min(domain.tier, found.tier) if found is not None else domain.tier
 
 
 def _spent(view: StudyView) -> float | None:

@@ -135,6 +135,13 @@ class SqliteStore:
         found: dict[str, Any] = json.loads(self._db.execute(query, (self._key,)).fetchone()[0])
         return found
 
+    def set_recipe(self, recipe: Mapping[str, Any]) -> None:
+        """Keep another recipe, from which the study is resumed."""
+        with self._writing(durable=True):
+            self._db.execute(
+                "UPDATE study SET recipe = ? WHERE key = ?", (json.dumps(recipe), self._key)
+            )
+
     def set_budget(self, budget: Budget) -> None:
         """Give the study another budget, to go on with."""
         self._ledger.study = replace(self.study, budget=budget)

@@ -162,6 +162,11 @@ class LiveRun:
         """Names reported so far by this process."""
         return frozenset(self._reported)
 
+    @property
+    def things(self) -> Mapping[str, Any]:
+        """What was attached so far, by name."""
+        return dict(self._live.things)
+
     def attach(self, **things: Any) -> None:  # noqa: ANN401  the user's objects
         """Hand over what holds state, which gives pause, resume, rollback and fork.
 

@@ -1,0 +1,376 @@
+"""The beginning of a study that nobody gave a policy: measure, choose, go on with the choice.
+
+The measured run is the study's first trial, at the default point: what it has trained is kept.
+Copies of it, that are not, show what threads and runs side by side are worth.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, final
+
+from luthier.contracts import Assignment, Executor, Policy
+from luthier.core.action import Action, Continue, Start, Stop
+from luthier.core.choose import (
+    N_CAVIAR,
+    SHARE,
+    Choice,
+    Facts,
+    Mode,
+    choose,
+    side_by_side,
+    trainings,
+)
+from luthier.core.domain import Choice as Options
+from luthier.core.domain import Domain, Float, Int, Value
+from luthier.core.event import Ended, Reported, Started
+from luthier.core.paths import StudyPaths
+from luthier.core.study import Run, RunState, Study, StudyView
+from luthier.executors.local import LocalExecutor
+from luthier.executors.machine import free_mb, n_cores
+from luthier.policies.drawing import draw
+from luthier.samplers.random import Random
+
+# the code before the colon: the autopilot, if it is chosen, counts the run among its probes
+REASON = "probe: measures, at the default point"
+_FIRST_SHARE = 0.3  # of what may be spent, that the second slice of the first run may take
+_MOST_SHARE = 0.05  # of a full training, that is trained before there is a choice
+_LEAST_STEPS = 2  # of it all the same: the first one has its own costs
+_N_STEPS, _MOST_STEPS = 3, 50  # reports of a copy that are enough; more only while they are quick
+_LEAST_S = 0.3  # of a copy's training, that a speed is read off
+_CLEARLY_MANY = 4.0 * N_CAVIAR  # full trainings, for which nobody asks what threads are worth
+_POLL_S = 0.05
+_RATES = ("lr", "learning_rate")
+
+
+@final
+class Calibration:
+    """A policy until it has chosen one; then that one.
+
+    `made` gives the policy for a choice. With `only_look` nothing is trained after the choice.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        executor: Executor,
+        made: Callable[[Choice, Facts], Policy],
+        *,
+        asked: Mapping[str, Any],
+        n_gpus: int = 0,
+        only_look: bool = False,
+    ) -> None:
+        self._executor = executor
+        self._made = made
+        self._asked = asked
+        self._n_gpus = n_gpus
+        self._only_look = only_look
+        self._limit_s = SHARE * (study.budget.time_s or 0.0)
+        self._policy: Policy | None = None
+        self._asked_s = 0.0  # when the first run was asked for
+        self._began_s: float | None = None  # when its training began
+        self._samples: list[tuple[float, float]] = []  # (step, train_s) of the second slice
+        self._first: tuple[float, float] | None = None  # at the end of the first
+        self._memory: tuple[float, float] | None = None
+
+    def decide(self, view: StudyView) -> Sequence[Action]:
+        """The first run and its second slice; then what the chosen policy says."""
+        if self._policy is not None:
+            return self._policy.decide(view)
+        if not view.trials:
+            if self._local is not None:
+                self._local.load()
+            self._asked_s = time.perf_counter()
+            return [Start(params=_point(view), to_step=1, reason=REASON)]
+        run = next(iter(view.current().values()))
+        self._look(run)
+        if self._began_s is None and run.state is RunState.PENDING:
+            return []
+        if run.active and not self._spent() and not (run.step >= 1 and not run.pausable):
+            return []
+        if run.state is RunState.PAUSED and self._first is None:
+            self._first = (run.step, run.train_s)
+            if (slice_ := self._second_slice(view, run)) > run.step:
+                return [Continue(run_id=run.id, to_step=slice_, reason=REASON)]
+        return self._choose(view, run)
+
+    def _look(self, run: Run) -> None:
+        if self._began_s is None and run.state is not RunState.PENDING:
+            self._began_s = time.perf_counter()
+        found = self._local.memory_mb(run.id) if self._local and run.active else None
+        if found is not None:
+            both = zip(found, self._memory or found, strict=True)
+            self._memory = max(next(both)), max(next(both))
+        at = (run.step, run.train_s)
+        if run.step >= 1 and at != self._first and at not in self._samples:
+            self._samples.append(at)
+
+    @property
+    def _local(self) -> LocalExecutor | None:
+        return self._executor if isinstance(self._executor, LocalExecutor) else None
+
+    def _left_s(self) -> float:
+        began_s = self._began_s or self._asked_s
+        return self._limit_s - (time.perf_counter() - began_s)
+
+    def _spent(self) -> bool:
+        return self._left_s() <= 0.0
+
+    def _second_slice(self, view: StudyView, run: Run) -> float:
+        """Where a second slice of the first run would end; its own step when there is no time."""
+        n = int(min(_FIRST_SHARE * self._limit_s, self._left_s()) / max(run.train_s, 1e-3))
+        last = view.study.max_steps
+        most = _MOST_STEPS if last is None else max(_LEAST_STEPS, int(_MOST_SHARE * last))
+        most = most if last is None else min(most, last)
+        return min(1 + n, most)
+
+    def _choose(self, view: StudyView, run: Run) -> Sequence[Action]:
+        facts = self._facts(view, run)
+        choice = choose(facts, **self._asked)
+        self._policy = self._made(choice, facts)
+        if self._only_look:
+            self._policy = _Nothing()
+            return [] if run.pausable or run.state.ended else [
+                Stop(run_id=run.id, reason="only-looked")
+            ]  # fmt: skip
+        n_free = view.n_free
+        if self._local is not None:
+            self._local.share_out(choice.workers, choice.threads)
+            n_free = self._local.n_free
+        going: list[Action] = []
+        if choice.policy == "full" and run.state is RunState.PAUSED and n_free:
+            # it never goes back to what has begun
+            to_step = view.study.max_steps or float("inf")
+            going, n_free = [Continue(run_id=run.id, to_step=to_step, reason="goes-on")], n_free - 1
+        new = view.study.budget.n_trials
+        n_new = n_free if new is None else max(0, min(n_free, new - len(view.trials)))
+        return [*going, *self._policy.decide(replace(view, n_free=n_free, n_new=n_new))]
+
+    def _facts(self, view: StudyView, run: Run) -> Facts:
+        study, budget_s = view.study, view.study.budget.time_s or 0.0
+        space = study.space
+        checkpoint = run.latest
+        facts = Facts(
+            budget_s=budget_s,
+            spent_s=view.elapsed_s,
+            max_steps=study.max_steps,
+            step_s=self._step_s(run),
+            start_s=max(0.0, (self._began_s or self._asked_s) - self._asked_s),
+            seen_s=time.perf_counter() - (self._began_s or self._asked_s),
+            pausable=run.pausable,
+            tunable=any(_is_live_rate(space.domains.get(name)) for name in _RATES),
+            n_parameters=len(space.names),
+            n_cores=n_cores(),
+            n_gpus=self._n_gpus,
+            free_mb=free_mb(),
+            peak_mb=self._memory[0] if self._memory else None,
+            own_mb=self._memory[1] if self._memory else None,
+            checkpoint_mb=checkpoint.n_bytes / 1e6 if checkpoint else None,
+            measured_at=point_words(run.params),
+            varying=_varying(study),
+        )
+        local = self._local
+        if local is None:  # this process only: one run, as it is
+            return replace(facts, n_cores=1)
+        most = self._asked.get("workers") or self._n_gpus or facts.n_cores
+        if run.active or facts.step_s is None or facts.n_cores == most == 1:
+            return facts
+        began_s = time.perf_counter()
+        found = _Copies(local, study, run, facts, lambda: self._left_s()).measure(int(most))
+        spent_s = view.elapsed_s + time.perf_counter() - began_s
+        return replace(found, spent_s=spent_s)
+
+    def _step_s(self, run: Run) -> float | None:
+        """Seconds a step, without the way to the first one where that can be told apart."""
+        if len(self._samples) >= 2:
+            (first, first_s), (last, last_s) = self._samples[0], self._samples[-1]
+            if last > first:
+                return (last_s - first_s) / (last - first)
+        if self._first is not None and run.step > self._first[0]:
+            return (run.train_s - self._first[1]) / (run.step - self._first[0])
+        return run.train_s / run.step if run.step >= 1 else None
+
+
+@final
+class _Copies:
+    """Copies of the first run, beside the study, for what they tell of speed."""
+
+    def __init__(
+        self,
+        executor: LocalExecutor,
+        study: Study,
+        run: Run,
+        facts: Facts,
+        left_s: Callable[[], float],
+    ) -> None:
+        self._executor = executor
+        self._study = study
+        self._run = run
+        self._facts = facts
+        self._left_s = left_s
+        self._n_begun = 0
+
+    def measure(self, most: int) -> Facts:
+        """The facts, with what there was time to find out about up to `most` runs at a time."""
+        if self._worth_it():  # as the others are measured: without the way to the first step
+            limit_s = self._facts.start_s + _LEAST_S + 8.0 * (self._facts.step_s or 0.0)
+            if steps := self._speed(1, 1, limit_s):
+                self._facts = replace(self._facts, step_s=1.0 / steps)
+        facts = self._together(self._facts, most)
+        n_all = trainings(facts, workers=side_by_side(facts))
+        few = n_all is not None and n_all < _CLEARLY_MANY
+        if few and facts.n_cores > 1 and not facts.n_gpus and self._worth_it():
+            limit_s = facts.start_s + _LEAST_S + 3.0 * (facts.step_s or 0.0)
+            steps = self._speed(1, facts.n_cores, limit_s)
+            if steps is not None and facts.step_s:
+                facts = replace(facts, thread_gain=steps * facts.step_s)
+        return facts
+
+    def _together(self, facts: Facts, most: int) -> Facts:
+        n = most
+        if facts.own_mb:
+            n = min(n, max(1, int(0.8 * facts.free_mb / facts.own_mb)))
+        best: tuple[float, int] | None = None
+        while n > 1 and self._worth_it():
+            limit_s = facts.start_s + _LEAST_S + 8.0 * n * (facts.step_s or 0.0)
+            steps = self._speed(n, 1, limit_s)
+            if steps is not None and facts.step_s:
+                gain = steps * facts.step_s
+                if best is not None and gain < best[0]:
+                    break
+                best = (gain, n)
+                if gain > 0.7 * n:
+                    break  # as good as can be hoped for
+            n //= 2
+        if best is not None:
+            facts = replace(facts, together_gain=best[0], n_together=best[1])
+        return facts
+
+    def _worth_it(self) -> bool:
+        """Whether copies would come to a second step in the time that is left."""
+        return self._left_s() > self._facts.start_s + 2.0 * (self._facts.step_s or 0.0)
+
+    def _speed(self, n: int, n_threads: int, limit_s: float) -> float | None:
+        """Steps a second that `n` copies do together; None when they were interrupted."""
+        limit_s = min(self._left_s(), limit_s)
+        with TemporaryDirectory(prefix="luthier-calibration-") as folder:
+            paths = StudyPaths(Path(folder))
+            self._executor.share_out(n, n_threads)
+            copies = {f"{self._run.trial}.{900 + self._n_begun + i}": _Clock() for i in range(n)}
+            self._n_begun += n
+            began_s = time.perf_counter()
+            for name in copies:
+                copy = Run(name, self._run.trial, self._run.params, float("inf"))
+                seed = self._study.trial_seed(copy.trial)
+                self._executor.start([Assignment(self._study, copy, None, seed, paths.run(name))])
+            running = set(copies)
+            while running and time.perf_counter() - began_s < limit_s:
+                for event in self._executor.events(_POLL_S):
+                    running -= {event.run_id} if isinstance(event, Ended) else set()
+                    copies[event.run_id].hear(event)  # type: ignore[union-attr]
+                if all(clock.enough for clock in copies.values()):
+                    break
+            ended = not running and not all(clock.n_steps for clock in copies.values())
+            seen_s = time.perf_counter() - began_s
+            self._executor.kill()
+            while running:
+                for event in self._executor.events(_POLL_S):
+                    running -= {event.run_id} if isinstance(event, Ended) else set()
+        if ended:
+            return None
+        return sum(clock.speed(seen_s) for clock in copies.values())
+
+
+@final
+class _Clock:
+    """How fast one copy trains."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[float, float]] = []  # step, train_s
+        self._started = False
+
+    def hear(self, event: object) -> None:
+        """Take in what the copy said."""
+        if isinstance(event, Reported):
+            self._rows += [(float(row[0]), float(row[1])) for row in event.rows]
+        elif isinstance(event, Started):
+            self._started = True
+
+    @property
+    def n_steps(self) -> float:
+        """Steps it has come to."""
+        return self._rows[-1][0] if self._rows else 0.0
+
+    @property
+    def enough(self) -> bool:
+        """Whether a speed can be read off."""
+        if len(self._rows) < _N_STEPS:
+            return False
+        return self._rows[-1][1] - self._rows[0][1] >= _LEAST_S or len(self._rows) >= _MOST_STEPS
+
+    def speed(self, seen_s: float) -> float:
+        """Steps a second; from its start on where it came to no second step."""
+        if len(self._rows) >= 2:
+            (first, first_s), (last, last_s) = self._rows[0], self._rows[-1]
+            if last > first and last_s > first_s:
+                return (last - first) / (last_s - first_s)
+        return self.n_steps / seen_s
+
+
+@final
+class _Nothing:
+    """Trains nothing."""
+
+    def decide(self, view: StudyView) -> Sequence[Action]:
+        """No action."""
+        return []
+
+
+def choice_to_json(choice: Choice, facts: Facts) -> dict[str, Any]:
+    """For the recipe of the study."""
+    return {**asdict(choice), "facts": asdict(facts)}
+
+
+def say(choice: Choice) -> None:
+    """Print the reasons."""
+    for words in choice.why:
+        print(words, file=sys.stderr)
+
+
+def point_words(params: Mapping[str, Value]) -> str:
+    """A point on one line."""
+    return " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}"
+                    for k, v in params.items())  # fmt: skip
+
+
+def asked_of(mode: str | None, workers: int | None, n_children: int | None) -> dict[str, Any]:
+    """What the user gave, for `choose`."""
+    known: Mode | None = mode  # type: ignore[assignment]
+    return {"mode": known, "workers": workers, "n_children": n_children}
+
+
+def _point(view: StudyView) -> dict[str, Value]:
+    """The default point; where constraints forbid it, the first that is drawn."""
+    space = view.study.space
+    default = space.default()
+    if space.feasible(default):
+        return default
+    points = draw(view, Random(), 1)
+    return points[0] if points else default
+
+
+def _is_live_rate(domain: Domain | None) -> bool:
+    return isinstance(domain, Float) and domain.live and domain.low > 0
+
+
+def _varying(study: Study) -> tuple[str, ...]:
+    """Parameters that a step's time may depend on: whole numbers and numbers to choose from."""
+    return tuple(
+        name
+        for name, domain in study.space.domains.items()
+        if isinstance(domain, Int)
+        or (isinstance(domain, Options) and all(isinstance(o, int) for o in domain.options))
+    )
