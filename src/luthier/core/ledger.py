@@ -3,15 +3,15 @@
 Stores keep a ledger beside what they write, so that a view costs nothing to have.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import final
 
 import numpy as np
 
-from luthier.core.action import Action, Hold, Release, Start
+from luthier.core.action import Hold, Release, Start
 from luthier.core.curve import Curve, Series
-from luthier.core.domain import Value
+from luthier.core.entry import Entry as Entry
 from luthier.core.event import (
     Asked,
     Closed,
@@ -31,23 +31,6 @@ from luthier.core.event import (
     Ticked,
 )
 from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Trial
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One action in the diary, and what came of it."""
-
-    number: int
-    action: Action
-    time_s: float
-    run_id: str  # for a start or a fork: the run it made
-    state: str = "asked"  # asked, obeyed, refused
-    step: float | None = None
-    read_back: Mapping[str, Value] = field(default_factory=dict)
-    why: str = ""  # it was refused, or what is to be known about it
-    before: Mapping[str, Value] = field(default_factory=dict)
-    ticket: str = ""
 
 
 @final
@@ -79,8 +62,9 @@ class Ledger:
     def view(self, n_free: int = 0, n_new: int = 0) -> StudyView:
         """The picture as it stands; later events do not change it."""
         return StudyView(
-            self.study, dict(self.trials), dict(self.runs), n_free, n_new, self.elapsed_s
-        )
+            self.study, dict(self.trials), dict(self.runs), n_free, n_new, self.elapsed_s,
+            tuple(self.diary.values()),
+        )  # fmt: skip
 
     def _apply(self, event: Event) -> str | None:
         match event:

@@ -10,6 +10,7 @@ import numpy as np
 from luthier.core.budget import Budget
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
+from luthier.core.entry import Entry
 from luthier.core.errors import OptionError
 from luthier.core.space import Space
 
@@ -150,6 +151,7 @@ class StudyView:
     n_free: int = 0  # runs the executor could start now
     n_new: int = 0  # of these, how many may be new trials within the budget
     elapsed_s: float = 0.0  # of tuning, all sittings together
+    diary: tuple[Entry, ...] = ()  # what was asked for, and what came of it
 
     def current(self) -> dict[int, Run]:
         """The newest run of every trial: a retry stands for the run it replaces."""

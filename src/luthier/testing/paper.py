@@ -12,6 +12,7 @@ import numpy as np
 
 from luthier.contracts import Assignment
 from luthier.core.action import Action, Change, Continue, Pause, RollBack, Stop
+from luthier.core.course import SUFFIX, extras, factor_at, without_extras
 from luthier.core.domain import Value
 from luthier.core.event import Ended, Event, Obeyed, Reported, RolledBack, Saved, Started
 from luthier.core.study import Checkpoint, RunState
@@ -109,7 +110,7 @@ class PaperExecutor:
         run = self._runs[run_id]
         run.step = math.floor(run.step) + 1
         run.train_s += self._step_s(run.params)
-        run.value = self._formula(run.params, run.step)
+        run.value = self._formula(_in_force(run.params, run.step), run.step)
         row = np.array([[run.step, run.train_s, run.value]])
         self._events.append(Reported(run_id, (run.assignment.study.metric,), row))
         if run.step >= self._max_steps:
@@ -127,6 +128,15 @@ class PaperExecutor:
             saved = Checkpoint(run_id, run.step, f"{run.step:g}.ckpt", 1000, 0, known)
             self._events.append(Saved(run_id, saved))
         self._events.append(Ended(run_id, state, run.step, run.train_s, reason))
+
+
+def _in_force(params: Mapping[str, Value], step: float) -> Mapping[str, Value]:
+    """The parameters in the middle of the step that ends here, by their courses."""
+    values = without_extras(params)
+    for name, points in extras(params).items():
+        if (parameter := name.removesuffix(SUFFIX)) in values:
+            values[parameter] *= factor_at(points, step - 0.5)
+    return values
 
 
 class _PaperRun:
