@@ -141,6 +141,7 @@ class TestPopulationBased(PolicyContract):
 
 class TestAutopilot(PolicyContract):
     goes_on = False
+    dies_after = 4
 
     def make(self) -> Policy:
         return Autopilot(Random())

@@ -60,6 +60,7 @@ class PaperExecutor:
             run = _PaperRun(assignment)
             self._runs[assignment.run.id] = run
             self._events.append(Started(assignment.run.id, run.step, self._pausable))
+            self._obey_plan(assignment.run.id)
             self._push(assignment.run.id)
 
     def send(self, run_id: str, number: int, action: Action, **more: Any) -> None:  # noqa: ANN401
@@ -101,6 +102,14 @@ class PaperExecutor:
         self._runs.clear()
         self._due.clear()
 
+    def _obey_plan(self, run_id: str) -> None:
+        run = self._runs[run_id]
+        due = [(n, change) for n, change in run.plan if (change.at_step or 0.0) <= run.step]
+        run.plan = [item for item in run.plan if item not in due]
+        for number, change in due:
+            run.params = {**run.params, **change.params}
+            self._events.append(Obeyed(run_id, number, run.step, {}, change.params))
+
     def _push(self, run_id: str) -> None:
         self._n_pushed += 1
         due_s = self._now_s + self._step_s(self._runs[run_id].params)
@@ -113,6 +122,7 @@ class PaperExecutor:
         run.value = self._formula(_in_force(run.params, run.step), run.step)
         row = np.array([[run.step, run.train_s, run.value]])
         self._events.append(Reported(run_id, (run.assignment.study.metric,), row))
+        self._obey_plan(run_id)
         if run.step >= self._max_steps:
             self._end(run_id, RunState.COMPLETED, "done")
         elif run.step >= run.to_step and self._pausable:
@@ -145,5 +155,6 @@ class _PaperRun:
         self.params: Mapping[str, Value] = dict(assignment.run.params)
         self.step: float = assignment.resume_from.step if assignment.resume_from else 0
         self.to_step = assignment.run.to_step
+        self.plan = list(assignment.plan)
         self.train_s = assignment.run.train_s
         self.value = assignment.run.curve.last
