@@ -20,6 +20,7 @@ from luthier.policies.autopilot.logbook import (
     MAIN,
     PROBE,
     Logbook,
+    end_of,
     newest,
     planned_steps,
     rate_of,
@@ -73,7 +74,7 @@ class Autopilot:
             Start(
                 params=p,
                 to_step=planned or float("inf"),
-                plan=((0.0, main_course(log, 0.0, 1.0)),),
+                plan=((0.0, main_course(log, 0.0, 1.0, planned)),),
                 reason=f"{MAIN}: too few steps for a probe of another rate",
             )
             for p in points
@@ -102,7 +103,9 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
         return actions
     if actions := cool_down(log, main):
         return actions
-    to_step = log.planned or float("inf")
-    if waits(main) and main.step < to_step and log.view.n_free:
+    to_step = end_of(log, main)
+    if waits(main) and main.step >= to_step:
+        return [Stop(run_id=main.id, reason="done: the budget of steps is spent")]
+    if waits(main) and log.view.n_free:
         return [Continue(run_id=main.id, to_step=to_step, reason=f"{MAIN}: on to the end")]
     return []

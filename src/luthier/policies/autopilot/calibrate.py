@@ -16,7 +16,14 @@ from luthier.core.domain import Float
 from luthier.core.study import Run, RunState
 from luthier.policies.autopilot import constants as c
 from luthier.policies.autopilot.course import main_course
-from luthier.policies.autopilot.logbook import MAIN, PROBE, Logbook, own_steps, waits
+from luthier.policies.autopilot.logbook import (
+    MAIN,
+    PROBE,
+    Logbook,
+    end_for,
+    own_steps,
+    waits,
+)
 
 _BROKEN = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
 
@@ -106,7 +113,10 @@ def _raise(log: Logbook, winner: Run, rates: Rates) -> list[Action]:
     return [
         Change(
             run_id=winner.id,
-            params={log.rate: peak, **main_course(log, winner.step, rate / peak)},
+            params={
+                log.rate: peak,
+                **main_course(log, winner.step, rate / peak, end_for(log, winner)),
+            },
             reason=f"{MAIN}: {log.rate}={rate:.3g} was best ({words}), so its steps are kept; "
             f"peak {peak:.3g}",
         )

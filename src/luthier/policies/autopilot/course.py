@@ -11,18 +11,18 @@ from luthier.policies.autopilot.logbook import COOL, Logbook
 from luthier.policies.autopilot.reading import is_flat
 
 
-def main_course(log: Logbook, step: float, first: float) -> dict[str, Value]:
-    """From the factor `first` at `step` to the peak, then to zero on the last planned step.
+def main_course(log: Logbook, step: float, first: float, end: float | None) -> dict[str, Value]:
+    """From the factor `first` at `step` to the peak, then to zero at `end`.
 
     Decay to zero over a known budget: arXiv:2502.15938. Constant where no end is known.
     """
     name = log.rate + SUFFIX
-    if log.planned is None:
+    if end is None:
         return {name: ((step, first), (step + 1.0, 1.0))}
-    rise = max(1.0, c.RISE_SHARE * log.planned) if first < 1.0 else 0.0
-    top = min(step + rise, log.planned)
+    rise = max(1.0, c.RISE_SHARE * end) if first < 1.0 else 0.0
+    top = min(step + rise, end)
     begin = ((step, first),) if rise else ()
-    return {name: (*begin, (top, 1.0), (log.planned, 0.0))}
+    return {name: (*begin, (top, 1.0), (end, 0.0))}
 
 
 def annealed(log: Logbook, run: Run, step: float, end: float) -> dict[str, Value]:

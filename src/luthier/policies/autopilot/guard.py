@@ -19,6 +19,7 @@ from luthier.policies.autopilot.logbook import (
     changes,
     checkpoints,
     code_of,
+    end_of,
 )
 from luthier.policies.autopilot.reading import Trouble, trouble
 
@@ -50,7 +51,7 @@ def guard(log: Logbook, run: Run) -> list[Action]:
                          reason=f"{BACK}: {where}, {how}")]  # fmt: skip
     if not run.state.ended or log.view.n_free < 1:
         return []
-    return [Fork(run_id=run.id, at_step=step, to_step=log.planned or float("inf"), params=params,
+    return [Fork(run_id=run.id, at_step=step, to_step=end_of(log, run), params=params,
                  reason=f"{RESCUE}: {where}, {how}")]  # fmt: skip
 
 
@@ -77,6 +78,7 @@ def _params(
     domain = log.view.study.space.domains[log.rate]
     assert isinstance(domain, Float)
     course = run.params.get(log.rate + SUFFIX)
-    own = {log.rate + SUFFIX: course} if course else main_course(log, to.step if to else 0.0, 1.0)
+    step = to.step if to else 0.0
+    own = {log.rate + SUFFIX: course} if course else main_course(log, step, 1.0, log.planned)
     windows = (*run.params.get(SKIP, ()), (found.onset - 1.0, found.onset))
     return {log.rate: domain.cast(max(domain.low, rate * factor)), **own, SKIP: windows}

@@ -3,11 +3,13 @@
 Every reason begins with a code, a colon, and words for people.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
 from luthier.core.action import ASKS, Author, Change, Fork, Pause, RollBack, Start
+from luthier.core.course import SUFFIX
 from luthier.core.domain import Float
 from luthier.core.entry import Entry
 from luthier.core.errors import PolicyError
@@ -26,6 +28,7 @@ class Logbook:
     view: StudyView
     rate: str  # the learning rate's name in the space
     planned: float | None  # steps of the whole training; None where no end is known
+    limit: float | None  # steps of all runs together, by the study's budget
     first: Run | None  # the first probe
     probes: tuple[Run, ...]  # the first among them
     main: Run | None  # the run that is raised, once it is known
@@ -54,6 +57,21 @@ class Logbook:
         return sum(own_steps(run) for run in self.view.runs.values() if run.id not in lineage)
 
 
+def end_for(log: Logbook, run: Run) -> float | None:
+    """The last step of the run, so that with what else was spent the budget of steps holds."""
+    if log.planned is None or log.limit is None:
+        return log.planned
+    lineage = ancestors(log.view, run)
+    others = sum(own_steps(r) for r in log.view.runs.values() if r.id not in lineage)
+    return max(run.step + 1.0, math.floor(min(log.planned, log.limit - others)))
+
+
+def end_of(log: Logbook, run: Run) -> float:
+    """The last step of the run by the course it follows; infinite where no end is known."""
+    course = run.params.get(log.rate + SUFFIX)
+    return float(course[-1][0]) if course and log.planned is not None else math.inf
+
+
 def read(view: StudyView) -> Logbook:
     """The story from the view."""
     starts = [run for run in view.runs.values() if run.parent is None and run.attempt == 0]
@@ -70,7 +88,10 @@ def read(view: StudyView) -> Logbook:
             main = newest(view, entry.run_id)
     lineage = ancestors(view, main) if main else []
     entries = tuple(e for e in view.diary if e.run_id in lineage and e.state == "obeyed")
-    return Logbook(view, rate_of(view), planned_steps(view), first, tuple(probes), main, entries)
+    limit = view.study.budget.n_steps
+    return Logbook(
+        view, rate_of(view), planned_steps(view), limit, first, tuple(probes), main, entries
+    )
 
 
 def code_of(entry: Entry) -> str:
@@ -93,8 +114,9 @@ def rate_of(view: StudyView) -> str:
 
 
 def planned_steps(view: StudyView) -> float | None:
-    """Steps of the training that is raised; None where no end is known."""
-    return None if view.study.max_steps is None else float(view.study.max_steps)
+    """Steps that the training may take; None where no end is known."""
+    limits = (view.study.max_steps, view.study.budget.n_steps)
+    return min((float(n) for n in limits if n is not None), default=None)
 
 
 def newest(view: StudyView, run_id: str) -> Run:
