@@ -21,6 +21,7 @@ from luthier.policies.autopilot.logbook import (
     PROBE,
     Logbook,
     end_of,
+    is_asked,
     newest,
     planned_steps,
     rate_of,
@@ -92,7 +93,7 @@ def _tidy(log: Logbook, main: Run) -> list[Action]:
 
 def _raise(log: Logbook, main: Run) -> list[Action]:
     """Guard, then tests, then onward to the last step."""
-    if waits_for_a_person(log, main):
+    if waits_for_a_person(log, main) or is_asked(log, main):
         return []
     if actions := guard(log, main):
         return actions
@@ -104,7 +105,7 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
     if actions := cool_down(log, main):
         return actions
     to_step = end_of(log, main)
-    if waits(main) and main.step >= to_step:
+    if main.step >= to_step:
         return [Stop(run_id=main.id, reason="done: the budget of steps is spent")]
     if waits(main) and log.view.n_free:
         return [Continue(run_id=main.id, to_step=to_step, reason=f"{MAIN}: on to the end")]

@@ -29,6 +29,8 @@ N_COOLDOWN_POINTS = 8  # of 1 - sqrt, drawn by straight lines
 PATIENCE = 3  # reports that must all lie too high
 SIGMAS = 6.0  # of the noise of one report
 RISEN = 0.3  # of what was learned, lost again within a few reports
+# of what was learned, lost again: in twice the reports it needs no noise, which trouble raises
+FORGOTTEN = 0.9
 WITHIN = 3  # times PATIENCE: what rises more slowly is overfitting, no divergence
 BACK_SHARE = 0.01  # of the planned steps before the onset, to begin again from (OPT, PaLM: 100)
 MILDER = 0.5  # on the rate at each attempt after the first, which leaves out batches (PaLM, OPT)

@@ -25,6 +25,12 @@ def main_course(log: Logbook, step: float, first: float, end: float | None) -> d
     return {name: (*begin, (top, 1.0), (end, 0.0))}
 
 
+def shortened(points: Points, step: float, lost: float) -> Points:
+    """The course with its end so many steps earlier, at least one behind `step`."""
+    end = max(step + 1.0, points[-1][0] - lost)
+    return (*(p for p in points[:-1] if p[0] < end), (end, points[-1][1]))
+
+
 def annealed(log: Logbook, run: Run, step: float, end: float) -> dict[str, Value]:
     """From where the run's course stands at `step` down to zero at `end`."""
     points: Points = run.params.get(log.rate + SUFFIX, ((0.0, 1.0),))

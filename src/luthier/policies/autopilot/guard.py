@@ -10,7 +10,7 @@ from luthier.core.course import SKIP, SUFFIX
 from luthier.core.domain import Float, Value
 from luthier.core.study import Checkpoint, Run, RunState
 from luthier.policies.autopilot import constants as c
-from luthier.policies.autopilot.course import main_course
+from luthier.policies.autopilot.course import main_course, shortened
 from luthier.policies.autopilot.logbook import (
     BACK,
     MAIN,
@@ -79,6 +79,9 @@ def _params(
     assert isinstance(domain, Float)
     course = run.params.get(log.rate + SUFFIX)
     step = to.step if to else 0.0
-    own = {log.rate + SUFFIX: course} if course else main_course(log, step, 1.0, log.planned)
+    own = main_course(log, step, 1.0, log.planned)
+    if course:  # in a budget of steps, what is lost is gone
+        lost = found.last - step if log.limit is not None else 0.0
+        own = {log.rate + SUFFIX: shortened(course, step, lost)}
     windows = (*run.params.get(SKIP, ()), (found.onset - 1.0, found.onset))
     return {log.rate: domain.cast(max(domain.low, rate * factor)), **own, SKIP: windows}

@@ -169,6 +169,17 @@ def waits_for_a_person(log: Logbook, run: Run) -> bool:
     return bool(pauses) and pauses[-1].reason == run.reason and pauses[-1].author is Author.HUMAN
 
 
+def is_asked(log: Logbook, run: Run) -> bool:
+    """Whether an action of the autopilot on the run is still to be obeyed."""
+    return any(
+        entry.state == "asked"
+        and entry.run_id == run.id
+        and code_of(entry)
+        and getattr(entry.action, "at_step", None) is None
+        for entry in log.view.diary
+    )
+
+
 def changes(log: Logbook) -> list[Entry]:
     """Changes and rollbacks of the run that is raised."""
     return [e for e in log.entries if isinstance(e.action, Change | RollBack)]

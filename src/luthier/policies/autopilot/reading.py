@@ -39,10 +39,13 @@ def trouble(curve: Curve) -> Trouble | None:
     before = recent[:-n][np.isfinite(recent[:-n])]
     if not len(before) or not np.isfinite(values[-n:]).all():
         return None
-    level = float(before.min())
-    limit = level + max(c.SIGMAS * _noise(values[:-n]), c.RISEN * _learned(values))
+    level, sd, learned = float(before.min()), _noise(values[:-n]), _learned(values)
+    limit = level + max(c.SIGMAS * sd, c.RISEN * learned)
     if float(values[-n:].min()) <= limit:
-        return None
+        limit = curve.best_loss + c.FORGOTTEN * learned
+        longer = values[-2 * n :]
+        if learned <= sd or not (np.isfinite(longer).all() and longer.min() > limit):
+            return None
     low = np.flatnonzero(values <= limit)
     first = int(low[-1]) + 1 if len(low) else 0
     return Trouble("diverged", float(steps[first]), float(steps[-1]))
@@ -86,4 +89,4 @@ def _noise(values: NDArray[np.float64]) -> float:
 def _learned(values: NDArray[np.float64]) -> float:
     """How far the loss has come down from its beginning."""
     finite = values[np.isfinite(values)]
-    return float(np.median(finite[:3]) - finite.min())
+    return float(finite[0] - finite.min())
