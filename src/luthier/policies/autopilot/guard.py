@@ -45,7 +45,8 @@ def guard(log: Logbook, run: Run) -> list[Action]:
     params = _params(log, run, found, to, factor)
     step = to.step if to else 0.0
     where = f"{found.kind} at step {found.onset:g}: back to {step:g}"
-    how = f"without the batches around it, {log.rate} x{factor:g}"
+    left_out = "" if found.kind == "diverged" else "without the batches of that step, "
+    how = f"{left_out}{log.rate} x{factor:g}"
     if not run.state.ended and to is not None:
         return [RollBack(run_id=run.id, to_step=to.step, params=params,
                          reason=f"{BACK}: {where}, {how}")]  # fmt: skip
@@ -83,5 +84,8 @@ def _params(
     if course:  # in a budget of steps, what is lost is gone
         lost = found.last - step if log.limit is not None else 0.0
         own = {log.rate + SUFFIX: shortened(course, step, lost)}
+    changed = {log.rate: domain.cast(max(domain.low, rate * factor)), **own}
+    if found.kind == "diverged":
+        return changed
     windows = (*run.params.get(SKIP, ()), (found.onset - 1.0, found.onset))
-    return {log.rate: domain.cast(max(domain.low, rate * factor)), **own, SKIP: windows}
+    return {**changed, SKIP: windows}
