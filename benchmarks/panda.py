@@ -11,6 +11,7 @@ Needs scikit-learn, mlxtend, prodigyopt, schedulefree. One core, some seconds pe
 """
 
 import argparse
+import functools
 import json
 import math
 import time
@@ -86,9 +87,15 @@ def plateau(task: Task, rate: float, seed: int, fault: str) -> float:
 
 
 def prodigy(task: Task, rate: float, seed: int, fault: str) -> float:
-    """Prodigy with cosine decay; the rate given is not looked at."""
+    """Prodigy with cosine decay; the rate given is not looked at, so every start is the same."""
+    return _prodigy(task.name, seed, fault)
+
+
+@functools.cache
+def _prodigy(name: str, seed: int, fault: str) -> float:
     from prodigyopt import Prodigy
 
+    task = TASKS[name]
     training = Training(task, seed, 1.0, fault, lambda m, lr: Prodigy(m.parameters(), lr=lr))
     return train(training, shape("cosine"), STEPS)[-1]
 

@@ -38,9 +38,11 @@ class Rates:
 
     @property
     def best(self) -> int | None:
-        """The place of the lowest loss; None when every rate diverged."""
-        place = min(self.loss, key=lambda k: (self.loss[k], k))
-        return place if math.isfinite(self.loss[place]) else None
+        """The highest rate's place among those alike; None when every rate diverged."""
+        lowest = min(self.loss.values())
+        if not math.isfinite(lowest):
+            return None
+        return max(k for k, v in self.loss.items() if v <= lowest + c.ALIKE * abs(lowest))
 
     @property
     def diverged(self) -> float:
@@ -85,18 +87,40 @@ def calibrate(log: Logbook) -> list[Action]:
     wanted = _next_places(log, rates, n_first)
     if wanted:
         return [_probe(log, rate, n_first) for rate in wanted[: log.view.n_free]]
-    ranked = sorted(log.probes, key=lambda run: (_loss(run, n_first), run.trial))
-    if not math.isfinite(_loss(ranked[0], n_first)):
-        return _give_up(log, ranked)
-    n_again = n_first + round(c.AGAIN * n_first)
-    rivals = [run for run in ranked[: c.N_AGAIN] if math.isfinite(_loss(run, n_first))]
-    lost = _lost(log) + (n_again - n_first) * (len(rivals) - 1)
-    if len(rivals) > 1 and lost <= allowed_steps(log.planned):
-        late = [run for run in rivals if not _done(run, n_again)]
+    if rates.best is None:
+        return _give_up(log)
+    return _rungs(log, rates, n_first)
+
+
+def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
+    """The better ones train on, fewer and fewer, as far as the allowance goes; the best is it."""
+    step, rivals = float(n_first), _ranked(log, log.probes, n_first)
+    for n_kept, times in c.RUNGS:
+        rivals = [run for run in rivals[:n_kept] if math.isfinite(_loss(run, step))]
+        following = step + round(times * n_first)
+        late = [run for run in rivals if not _done(run, following)]
+        if len(rivals) < 2:
+            break
         if late:
-            return _onward(log, late, n_again, "the better ones once more")
-        rivals.sort(key=lambda run: (_loss(run, n_again), run.trial))
+            cost = sum(following - run.step for run in late) - (following - step)
+            if _lost(log) + cost > allowed_steps(log.planned):
+                break
+            return _onward(log, late, following, "the better ones once more")
+        step, rivals = following, _ranked(log, rivals, following)
     return _raise(log, rivals[0], rates)
+
+
+def _ranked(log: Logbook, runs: Sequence[Run], step: float) -> list[Run]:
+    """From the lowest loss at a step; of those alike to the lowest, the highest rate first."""
+    losses = {run.id: _loss(run, step) for run in runs}
+    lowest = min(losses.values())
+    alike = lowest + c.ALIKE * abs(lowest) if math.isfinite(lowest) else lowest
+
+    def order(run: Run) -> tuple[float, float]:
+        same = losses[run.id] <= alike
+        return (lowest if same else losses[run.id], -_trial_rate(log, run) if same else 0.0)
+
+    return sorted(runs, key=order)
 
 
 def _raise(log: Logbook, winner: Run, rates: Rates) -> list[Action]:
@@ -169,7 +193,7 @@ def _probe(log: Logbook, rate: float, n_first: int) -> Fork:
     )
 
 
-def _onward(log: Logbook, runs: Sequence[Run], to_step: int, words: str) -> list[Action]:
+def _onward(log: Logbook, runs: Sequence[Run], to_step: float, words: str) -> list[Action]:
     paused = [run for run in runs if waits(run) and run.to_step <= run.step]
     return [
         Continue(run_id=run.id, to_step=to_step, reason=f"{PROBE}: {words}")
@@ -177,9 +201,9 @@ def _onward(log: Logbook, runs: Sequence[Run], to_step: int, words: str) -> list
     ]
 
 
-def _give_up(log: Logbook, runs: Sequence[Run]) -> list[Action]:
+def _give_up(log: Logbook) -> list[Action]:
     words = f"{ASKS}every rate that was probed diverged; look at data, loss and model"
-    paused = [run for run in runs if waits(run)]
+    paused = [run for run in log.probes if waits(run)]
     if not paused or any(run.reason == words for run in paused):
         return []
     lowest = min(paused, key=lambda run: _trial_rate(log, run))

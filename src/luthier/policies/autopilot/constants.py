@@ -4,7 +4,7 @@
 """
 
 # what may be spent, in shares of the planned steps
-CALIBRATION_SHARE = (0.10, 0.05)  # probes at the start, up to 1,000 steps and from 10,000 steps on
+CALIBRATION_SHARE = (0.13, 0.05)  # probes at the start, up to 1,000 steps and from 10,000 steps on
 TOTAL_SHARE = 0.15  # probes and rehearsals together
 N_ROLLBACKS = 5  # without a person's touch in between; OPT-175B and PaLM needed more, with people
 N_TESTS = 3  # interventions that are rehearsed in one training
@@ -14,8 +14,10 @@ N_RESCUES = 2  # new runs for one whose code failed: a third time it is no matte
 GRID = 3.0  # ratio of neighbouring rates; the loss is flat within it (measured)
 STRIDE = 2  # grid points between two coarse probes: a ninefold rate
 PROBE_SHARE = 0.01  # of the planned steps, for the first probe of each rate (measured: 1 % + 2 %)
-N_AGAIN = 2  # the better of so many rates train on …
-AGAIN = 2.0  # … by so many times the first probe
+# the better so many train on by so many times the first probe: after one step nothing has diverged
+# yet, and some rates that win in the long run have only made the loss worse (measured)
+RUNGS = ((3, 2.0), (2, 3.0))
+ALIKE = 0.005  # of the loss: within it the higher rate is taken, as it has shown no harm
 # a decay to zero wants a higher peak than the best constant rate (measured: 2 to 3.5 times)
 BOOST = 2.0
 BELOW_DIVERGENCE = 0.5  # of the lowest rate that diverged: never go higher
@@ -31,6 +33,7 @@ SIGMAS = 6.0  # of the noise of one report
 RISEN = 0.3  # of what was learned, lost again within a few reports
 # of what was learned, lost again: in twice the reports it needs no noise, which trouble raises
 FORGOTTEN = 0.9
+N_ERRATIC = 2  # reports among them that high, though not in a row
 WITHIN = 3  # times PATIENCE: what rises more slowly is overfitting, no divergence
 BACK_SHARE = 0.01  # of the planned steps before the onset, to begin again from (OPT, PaLM: 100)
 MILDER = 0.5  # on the rate at each attempt after the first, which leaves out batches (PaLM, OPT)

@@ -43,8 +43,9 @@ def trouble(curve: Curve) -> Trouble | None:
     limit = level + max(c.SIGMAS * sd, c.RISEN * learned)
     if float(values[-n:].min()) <= limit:
         limit = curve.best_loss + c.FORGOTTEN * learned
-        longer = values[-2 * n :]
-        if learned <= sd or not (np.isfinite(longer).all() and longer.min() > limit):
+        if learned <= sd or int((values[-2 * n :] > limit).sum()) < c.N_ERRATIC:
+            return None
+        if not values[-1] > limit:  # it may be coming back
             return None
     low = np.flatnonzero(values <= limit)
     first = int(low[-1]) + 1 if len(low) else 0
