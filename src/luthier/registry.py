@@ -37,6 +37,7 @@ POLICIES = {
     "one-epoch": "luthier.policies.one_epoch:OneEpoch",
     "pbt": "luthier.policies.pbt:PopulationBased",
     "children": "luthier.policies.children:Children",
+    "autopilot": "luthier.policies.autopilot:Autopilot",
 }
 # a policy together with its sampler: BOHB (Falkner et al. 2018, arXiv:1807.01774) is Hyperband with
 # points from a density estimator on the highest rung that has enough results

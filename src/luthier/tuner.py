@@ -11,6 +11,7 @@ from typing import final
 
 from luthier.contracts import Assignment, Executor, Policy, Store
 from luthier.core.action import (
+    ASKS,
     Action,
     Author,
     Change,
@@ -23,6 +24,7 @@ from luthier.core.action import (
     Start,
     Stop,
 )
+from luthier.core.course import check_points, extras, is_extra, without_extras
 from luthier.core.domain import Value
 from luthier.core.errors import PointError, TrainingError
 from luthier.core.event import (
@@ -158,7 +160,7 @@ class Tuner:
             case Change(at_step=at_step) if at_step is not None and at_step > run.step:
                 return [], None  # handed to the run when it goes on
             case Change(params=changed):
-                before = {name: run.params[name] for name in changed}
+                before = {name: run.params.get(name) for name in changed}
                 return [Obeyed(run.id, number, run.step, {}, changed, before)], None
             case Stop(reason=reason):
                 end = Ended(run.id, RunState.STOPPED, None, None, reason)
@@ -202,10 +204,16 @@ class Tuner:
         if self._executor.n_free < 1:
             return [Refused(number, "no place is free")], None
         trial = view.trials[run.trial]
-        changed = view.study.space.cast({**run.params, **action.params})
+        asked = {**run.params, **action.params}
+        changed = view.study.space.cast(without_extras(asked))
+        # from nothing: what the run has met since is not for another that begins anew
+        params = {**changed, **extras(asked if parent else action.params)}
+        for name, points in extras(action.params).items():
+            check_points(name, points)
         if not action.params or changed == dict(trial.params):
-            return self._new_run(number, view, action, trial, changed, parent)
-        return self._new_run(number, view, action, Trial(len(view.trials), changed), None, parent)
+            return self._new_run(number, view, action, trial, params, parent)
+        new = Trial(len(view.trials), changed)
+        return self._new_run(number, view, action, new, params, parent)
 
     def _roll_back(
         self, number: int, run: Run, action: RollBack
@@ -218,7 +226,7 @@ class Tuner:
             return [], lambda: self._executor.send(
                 run.id, number, action, checkpoint=asdict(to), path=path
             )
-        before = {name: run.params[name] for name in action.params}
+        before = {name: run.params.get(name) for name in action.params}
         obeyed = Obeyed(run.id, number, to.step, {}, action.params, before)
         later = [c for c in run.checkpoints if c.step > to.step]
         return [RolledBack(run.id, to.step), obeyed], lambda: self._unlink(later)
@@ -239,6 +247,9 @@ class Tuner:
     def _check_live(self, view: StudyView, run: Run, params: Mapping[str, Value]) -> None:
         domains = view.study.space.domains
         for name, value in params.items():
+            if is_extra(name):
+                check_points(name, value)
+                continue
             if name not in domains or name not in run.params:
                 raise PointError(f"run {run.id} has no parameter {name!r}; it has {[*run.params]}")
             if not domains[name].live:
@@ -284,8 +295,10 @@ class Tuner:
         return replace(view, n_new=n_new)
 
     def _waits_for_a_human(self) -> bool:
-        """Whether a run was paused by a person, who will go on with it."""
+        """Whether a run was paused by a person, or for one to say how it goes on."""
         paused = {r.id: r for r in self._store.view().runs.values() if r.state is RunState.PAUSED}
+        if any(run.reason.startswith(ASKS) for run in paused.values()):
+            return True
         return any(
             entry.run_id in paused and paused[entry.run_id].reason == entry.action.reason
             for entry in self._store.diary()

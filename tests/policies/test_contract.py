@@ -6,6 +6,7 @@ from luthier.contracts import Policy, Sampler
 from luthier.core.errors import PolicyError
 from luthier.policies.asha import Asha
 from luthier.policies.asha_stopping import AshaStopping
+from luthier.policies.autopilot import Autopilot
 from luthier.policies.children import Children
 from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.full import Full
@@ -138,6 +139,18 @@ class TestPopulationBased(PolicyContract):
 
     def make(self) -> Policy:
         return PopulationBased(Random(), n_population=4, interval=2)
+
+    def test_runs_that_cannot_pause(self) -> None:
+        with pytest.raises(PolicyError, match="attach"):
+            super().test_runs_that_cannot_pause()
+
+
+class TestAutopilot(PolicyContract):
+    goes_on = False
+    dies_after = 4
+
+    def make(self) -> Policy:
+        return Autopilot(Random())
 
     def test_runs_that_cannot_pause(self) -> None:
         with pytest.raises(PolicyError, match="attach"):

@@ -10,6 +10,9 @@ from luthier.core.domain import Value, values_from_json
 Plan = tuple[tuple[float, Mapping[str, Value]], ...]  # (step, live parameters from there on)
 
 
+ASKS = "asks: "  # begins the reason of a pause that only a person ends
+
+
 class Author(enum.StrEnum):
     """Who asks. The values are stored: add, never rename."""
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from luthier.contracts import Assignment
 from luthier.core.action import Action, Change, Continue, Pause, RollBack, Stop
+from luthier.core.course import SUFFIX, extras, factor_at, without_extras
 from luthier.core.domain import Value
 from luthier.core.event import Ended, Event, Obeyed, Reported, RolledBack, Saved, Started
 from luthier.core.study import Checkpoint, RunState
@@ -59,6 +60,7 @@ class PaperExecutor:
             run = _PaperRun(assignment)
             self._runs[assignment.run.id] = run
             self._events.append(Started(assignment.run.id, run.step, self._pausable))
+            self._obey_plan(assignment.run.id)
             self._push(assignment.run.id)
 
     def send(self, run_id: str, number: int, action: Action, **more: Any) -> None:  # noqa: ANN401
@@ -100,6 +102,14 @@ class PaperExecutor:
         self._runs.clear()
         self._due.clear()
 
+    def _obey_plan(self, run_id: str) -> None:
+        run = self._runs[run_id]
+        due = [(n, change) for n, change in run.plan if (change.at_step or 0.0) <= run.step]
+        run.plan = [item for item in run.plan if item not in due]
+        for number, change in due:
+            run.params = {**run.params, **change.params}
+            self._events.append(Obeyed(run_id, number, run.step, {}, change.params))
+
     def _push(self, run_id: str) -> None:
         self._n_pushed += 1
         due_s = self._now_s + self._step_s(self._runs[run_id].params)
@@ -109,9 +119,10 @@ class PaperExecutor:
         run = self._runs[run_id]
         run.step = math.floor(run.step) + 1
         run.train_s += self._step_s(run.params)
-        run.value = self._formula(run.params, run.step)
+        run.value = self._formula(_in_force(run.params, run.step), run.step)
         row = np.array([[run.step, run.train_s, run.value]])
         self._events.append(Reported(run_id, (run.assignment.study.metric,), row))
+        self._obey_plan(run_id)
         if run.step >= self._max_steps:
             self._end(run_id, RunState.COMPLETED, "done")
         elif run.step >= run.to_step and self._pausable:
@@ -129,11 +140,21 @@ class PaperExecutor:
         self._events.append(Ended(run_id, state, run.step, run.train_s, reason))
 
 
+def _in_force(params: Mapping[str, Value], step: float) -> Mapping[str, Value]:
+    """The parameters in the middle of the step that ends here, by their courses."""
+    values = without_extras(params)
+    for name, points in extras(params).items():
+        if (parameter := name.removesuffix(SUFFIX)) in values:
+            values[parameter] *= factor_at(points, step - 0.5)
+    return values
+
+
 class _PaperRun:
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
         self.params: Mapping[str, Value] = dict(assignment.run.params)
         self.step: float = assignment.resume_from.step if assignment.resume_from else 0
         self.to_step = assignment.run.to_step
+        self.plan = list(assignment.plan)
         self.train_s = assignment.run.train_s
         self.value = assignment.run.curve.last

@@ -41,10 +41,11 @@ class PolicyContract(ABC):
     """Inherit, and give the policy in `make`.
 
     `goes_on`: begins new trials for as long as the budget lasts; a policy with a population of its
-    own size may end before.
+    own size may end before. `dies_after`: decisions after which the tuner is killed.
     """
 
     goes_on = True
+    dies_after = 12
 
     @abstractmethod
     def make(self) -> Policy:
@@ -85,7 +86,9 @@ class PolicyContract(ABC):
         store = MemoryStore(question())
         executor = PaperExecutor(bowl, 2, max_steps=MAX_STEPS)
         with pytest.raises(_Killed):
-            Tuner(store, _DiesAfter(self.make(), 12), executor, clock=executor.clock).run()
+            Tuner(
+                store, _DiesAfter(self.make(), self.dies_after), executor, clock=executor.clock
+            ).run()
         active = [run.id for run in store.view().runs.values() if run.active]
         store.record([Ended(i, RunState.LOST, None, None, "tuner-lost") for i in active])
         executor = PaperExecutor(bowl, 2, max_steps=MAX_STEPS)

@@ -23,6 +23,7 @@ from typing import Any, TypeVar, final
 
 from luthier.contracts import Assignment
 from luthier.core.action import Author
+from luthier.core.course import extras, without_extras
 from luthier.core.domain import Value
 from luthier.core.errors import (
     AttachError,
@@ -38,6 +39,7 @@ from luthier.core.lr_find import LrFinding
 from luthier.core.shapes import Shape, shape
 from luthier.core.study import Checkpoint, RunState
 from luthier.worker import rng
+from luthier.worker.autonomy import Autonomy
 from luthier.worker.checkpoint import CheckpointWriter, State, read_checkpoint
 from luthier.worker.link import Link, NoLink, Order
 from luthier.worker.live import Effective, Live, Own, shown
@@ -101,7 +103,8 @@ class LiveRun:
         link: Link | None = None,
     ) -> None:
         run = assignment.run if assignment else None
-        self.params = Parameters(run.params if run else params or {})
+        given = run.params if run else params or {}
+        self.params = Parameters(without_extras(given))
         self.step: float = 0  # steps trained so far
         self._assignment = assignment
         self._max_steps = assignment.study.max_steps if assignment else max_steps
@@ -118,6 +121,7 @@ class LiveRun:
             for number, change in (assignment.plan if assignment else ())
         ]
         self._schedules: list[Schedule] = []
+        self._autonomy = Autonomy(self._live, extras(given))
         self._position: Position | None = None  # inside of a step that goes through batches()
         self._resume_at: dict[str, Any] | None = None  # a position that a checkpoint held
         self._discarding = False  # the step under way is to be rolled back
@@ -266,6 +270,7 @@ class LiveRun:
         self._freeze()
         self._announce(self.step, pausable=bool(self._access))
         self._obey_due(self.step)  # what is planned for the first step
+        self._follow(self.step)
         self.params._taken.clear()
         while self.step < last:
             self.step = math.floor(self.step) + 1
@@ -289,11 +294,12 @@ class LiveRun:
         self._position = position = Position(loader, self._resume_at)
         self._resume_at = None
         start = math.floor(self.step) - 1
-        for batch in position.batches():
+        for batch in self._autonomy.kept(position, start):
             yield batch
             at = start + position.fraction
             for schedule in self._schedules:
                 schedule.move(at)
+            self._follow(at)
             if position.fraction < 1.0 and self._assignment is not None:
                 self._between_batches(at)
                 if self._discarding:
@@ -369,6 +375,15 @@ class LiveRun:
         if not self._discarding:
             for schedule in self._schedules:
                 schedule.move(self.step)
+            self._follow(self.step)
+
+    def _follow(self, at: float) -> None:
+        """Move what follows a course; a change under judgement moves along with it."""
+        ratio = self._autonomy.move(at)
+        if self._edited is not None and ratio != 1.0:
+            number, before, after = self._edited
+            scaled = [[rate * ratio for rate in rates] for rates in (before, after)]
+            self._edited = number, scaled[0], scaled[1]
 
     def _between_steps(self, last: int) -> None:
         if self._assignment is None:
@@ -444,7 +459,8 @@ class LiveRun:
         elif kind == "rollback":
             try:
                 at, changed = self._roll_back(order)
-            except CheckpointError as error:
+                self._follow(at)
+            except (CheckpointError, PointError) as error:
                 return self._refuse(number, str(error.args[0]))
         elif kind != "pause":
             return self._refuse(number, f"a running run does not know {kind!r}")
@@ -462,7 +478,8 @@ class LiveRun:
         return ""
 
     def _change(self, params: Mapping[str, Value], number: int, at: float) -> Mapping[str, Value]:
-        for name in params:
+        own = without_extras(params)
+        for name in own:
             read_by_loop = name in self.params._taken or at == 0
             if self._live.knob(name) is None and not read_by_loop:
                 raise PointError(
@@ -470,9 +487,12 @@ class LiveRun:
                     f"at every step: a change would do nothing. Attach what holds it, or give "
                     f"run.live({name!r}, write=…) before the loop."
                 )
+        self._autonomy.check(extras(params))
         self._save(wait=False, at=at, kept=f"before:{number}")
-        self._live.apply(self.params._values, params)
-        self._take(params)
+        self._live.apply(self.params._values, own)
+        self._take(own)
+        self._autonomy.take(extras(params))
+        self._autonomy.move(at)
         return params
 
     def _roll_back(self, order: Order) -> tuple[float, Mapping[str, Value]]:
@@ -481,7 +501,9 @@ class LiveRun:
         to = Checkpoint(**order["checkpoint"])
         state = read_checkpoint(Path(order["path"]), to)
         self._say("back", to.step)
-        self._restore(to, state, {**self.params._values, **order["params"]})
+        self._autonomy.check(extras(order["params"]))
+        self._autonomy.take(extras(order["params"]))
+        self._restore(to, state, {**self.params._values, **without_extras(order["params"])})
         self._best_loss = self._loss = to.loss if to.loss is not None else math.nan
         self._better = False
         return to.step, order["params"]
@@ -511,6 +533,7 @@ class LiveRun:
         self._take(params)
         self.step = to.step
         self._saved_step, self._saved = to.step, None
+        self._autonomy.restored(state.get("factors", {}))
         self._resume_at = state["position"]
         self._edited = None
         rng.put_back(state["rng"])
@@ -555,6 +578,7 @@ class LiveRun:
             "things": {name: access.take() for name, access in self._access.items()},
             "params": dict(self.params._values),
             "effective": self._live.read(),
+            "factors": dict(self._autonomy.factors),
             "rng": rng.capture(),
             "position": self._position.state() if self._position and at % 1 else None,
         }

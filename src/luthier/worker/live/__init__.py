@@ -118,6 +118,17 @@ class Live:
             self._put(before, self._knobs)
             raise
 
+    def scale(self, parameter: str, ratio: float) -> str:
+        """Multiply a parameter in every place; the knob's name, or "" where nothing has it.
+
+        Without a look at what is then found: it is done between any two batches.
+        """
+        knob = self.knob(parameter)
+        if knob is None:
+            return ""
+        knob.write(list(self.things.values()), lambda at: at * ratio)
+        return knob.name
+
     def restore(self, saved: Effective, old: Mapping[str, Value], new: Mapping[str, Value]) -> None:
         """After a restore: the values as saved, then the changes from `old` to `new`."""
         self._put(saved, [knob for knob in self._knobs if not knob.restored])

@@ -1,0 +1,64 @@
+"""What a run does by itself on the way, written as parameters beside those of the space.
+
+`"lr/course": ((10, 0.5), (12, 1.0), (100, 0.0))` puts a factor on the live parameter `lr`, linear
+between its points (step, factor) and constant outside of them. `"batches/skip": ((11, 13),)` leaves
+out the batches between these steps, in loops that use `run.batches()`. As they are parameters,
+a restart, a rollback, a fork and a replay know them.
+"""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+
+from luthier.core.domain import Value
+from luthier.core.errors import PointError
+
+SUFFIX = "/course"
+SKIP = "batches/skip"
+# a factor of 0 could not be scaled back, and takes the ratios between parameter groups with it
+LEAST = 1e-6
+
+Points = tuple[tuple[float, float], ...]
+
+
+def is_extra(name: str) -> bool:
+    """Whether the name is a course or the batches to skip, which stand in no space."""
+    return name == SKIP or name.endswith(SUFFIX)
+
+
+def without_extras(params: Mapping[str, Value]) -> dict[str, Value]:
+    """The parameters of the space alone."""
+    return {name: value for name, value in params.items() if not is_extra(name)}
+
+
+def extras(params: Mapping[str, Value]) -> dict[str, Value]:
+    """Courses and batches to skip alone."""
+    return {name: value for name, value in params.items() if is_extra(name)}
+
+
+def check_points(name: str, points: Value) -> None:
+    """PointError unless these are pairs of numbers, in the order of the steps."""
+    try:
+        pairs = [(float(a), float(b)) for a, b in points]
+    except (TypeError, ValueError) as error:
+        raise PointError(f"{name}={points!r}: {error}; expected pairs of numbers.") from error
+    if not pairs or not all(math.isfinite(a) and math.isfinite(b) and b >= 0 for a, b in pairs):
+        raise PointError(f"{name}={points!r}; expected one pair of finite numbers or more.")
+    if any(late[0] < early[0] for early, late in pairwise(pairs)):
+        raise PointError(f"{name}={points!r}; expected pairs in the order of their steps.")
+
+
+def factor_at(points: Points, step: float) -> float:
+    """The factor for training from `step` on."""
+    if step <= points[0][0]:
+        return max(LEAST, points[0][1])
+    for (a, low), (b, high) in pairwise(points):
+        if step < b:
+            return max(LEAST, low + (high - low) * (step - a) / (b - a))
+    return max(LEAST, points[-1][1])
+
+
+def is_skipped(windows: Points, begin: float, end: float) -> bool:
+    """Whether a batch between these steps lies in one of the windows."""
+    near = 1e-9  # steps: what fractions of a step lose in rounding
+    return any(first - near <= begin and end <= last + near for first, last in windows)

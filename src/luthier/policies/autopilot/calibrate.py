@@ -1,0 +1,242 @@
+"""The rate to begin with: short probes at constant rates from step 0, the best of which go on.
+
+Probes lie on a grid around the first rate, first far apart, outwards while the edge is best, then
+close by. All see the same batches in the same order. What diverges bounds the peak from above.
+Constant rates, since what anneals at step 0 chooses no better and its steps are lost; short ones
+prefer low rates later in a training, but not at its start (arXiv:1803.02021, measured).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from luthier.core.action import ASKS, Action, Change, Continue, Fork, Pause
+from luthier.core.domain import Float
+from luthier.core.study import Run, RunState
+from luthier.policies.autopilot import constants as c
+from luthier.policies.autopilot.course import main_course
+from luthier.policies.autopilot.logbook import (
+    MAIN,
+    PROBE,
+    Logbook,
+    end_for,
+    own_steps,
+    waits,
+)
+
+_BROKEN = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What the probes say; places count grid steps from the first rate."""
+
+    at: dict[int, float]  # place -> rate
+    loss: dict[int, float]  # place -> loss at the end of the probe; infinite where it diverged
+
+    @property
+    def best(self) -> int | None:
+        """The highest rate's place among those alike; None when every rate diverged."""
+        lowest = min(self.loss.values())
+        if not math.isfinite(lowest):
+            return None
+        return max(k for k, v in self.loss.items() if v <= lowest + c.ALIKE * abs(lowest))
+
+    @property
+    def diverged(self) -> float:
+        """The lowest rate above the best that did worse than the lowest rate of all, or infinity.
+
+        At the lowest rate hardly anything has been learned yet.
+        """
+        best, start = self.best, self.loss[min(self.loss)]
+        if best is None or best == min(self.loss):
+            broken = (self.at[k] for k, v in self.loss.items() if math.isinf(v))
+            return min(broken, default=math.inf)
+        worse = (self.at[k] for k, v in self.loss.items() if k > best and not v < start)
+        return min(worse, default=math.inf)
+
+
+def probe_steps(planned: float | None) -> int:
+    """Steps of the first probe of each rate."""
+    return max(1, round(c.PROBE_SHARE * planned)) if planned else 1
+
+
+def allowed_steps(planned: float | None) -> float:
+    """Steps that all probes but the winner may cost."""
+    if planned is None:
+        return 10.0 * probe_steps(None)
+    high, low = c.CALIBRATION_SHARE
+    share = high - (high - low) * min(1.0, max(0.0, math.log10(max(planned, 1.0) / 1e3)))
+    return share * planned
+
+
+def calibrate(log: Logbook) -> list[Action]:
+    """What to probe next; at the end the winner's change into the run that is raised."""
+    first = log.first
+    assert first is not None
+    n_first = probe_steps(log.planned)
+    if any(run.active and run.step < n_first for run in log.probes) and log.view.n_free < 1:
+        return []
+    asked = [run for run in log.probes if not _done(run, n_first)]
+    going = _onward(log, asked, n_first, "first rung")
+    if asked:
+        return going
+    rates = _rates(log, n_first)
+    wanted = _next_places(log, rates, n_first)
+    if wanted:
+        return [_probe(log, rate, n_first) for rate in wanted[: log.view.n_free]]
+    if rates.best is None:
+        return _give_up(log)
+    return _rungs(log, rates, n_first)
+
+
+def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
+    """The better ones train on, fewer and fewer, as far as the allowance goes; the best is it."""
+    step, rivals = float(n_first), _ranked(log, log.probes, n_first)
+    for n_kept, times in c.RUNGS:
+        rivals = [run for run in rivals[:n_kept] if math.isfinite(_loss(run, step))]
+        following = step + round(times * n_first)
+        late = [run for run in rivals if not _done(run, following)]
+        if len(rivals) < 2:
+            break
+        if late:
+            cost = sum(following - run.step for run in late) - (following - step)
+            if _lost(log) + cost > allowed_steps(log.planned):
+                break
+            return _onward(log, late, following, "the better ones once more")
+        step, rivals = following, _ranked(log, rivals, following)
+    return _raise(log, rivals[0], rates)
+
+
+def _ranked(log: Logbook, runs: Sequence[Run], step: float) -> list[Run]:
+    """From the lowest loss at a step; of those alike to the lowest, the highest rate first."""
+    losses = {run.id: _loss(run, step) for run in runs}
+    lowest = min(losses.values())
+    alike = lowest + c.ALIKE * abs(lowest) if math.isfinite(lowest) else lowest
+
+    def order(run: Run) -> tuple[float, float]:
+        same = losses[run.id] <= alike
+        return (lowest if same else losses[run.id], -_trial_rate(log, run) if same else 0.0)
+
+    return sorted(runs, key=order)
+
+
+def _raise(log: Logbook, winner: Run, rates: Rates) -> list[Action]:
+    """The winner's rate becomes the peak of a course."""
+    if not waits(winner):
+        return []
+    rate = float(winner.params[log.rate])
+    boost = c.BOOST if log.planned is not None else 1.0
+    limit = max(rate, c.BELOW_DIVERGENCE * rates.diverged)
+    domain = log.view.study.space.domains[log.rate]
+    assert isinstance(domain, Float)
+    peak = domain.cast(min(boost * rate, limit, domain.high))
+    words = ", ".join(f"{rates.at[k]:.3g}: {rates.loss[k]:.4g}" for k in sorted(rates.at))
+    return [
+        Change(
+            run_id=winner.id,
+            params={
+                log.rate: peak,
+                **main_course(log, winner.step, rate / peak, end_for(log, winner)),
+            },
+            reason=f"{MAIN}: {log.rate}={rate:.3g} was best ({words}), so its steps are kept; "
+            f"peak {peak:.3g}",
+        )
+    ]
+
+
+def _next_places(log: Logbook, rates: Rates, n_first: int) -> list[float]:
+    """Rates to probe next, within what may be spent; empty when the best is enclosed."""
+    room = int((allowed_steps(log.planned) - _lost(log)) // n_first)
+    known = set(rates.at)
+    best = rates.best
+    if known == {0}:
+        wanted = [c.STRIDE, -c.STRIDE]
+    elif best is None:
+        wanted, room = [min(known) - c.STRIDE], max(room, int(len(known) < 2 * c.GRID))
+    elif best == max(known):
+        wanted = [best + c.STRIDE]
+    elif best == min(known):
+        wanted = [best - c.STRIDE]
+    else:
+        # upwards first: a peak too low costs more than one too high (measured)
+        wanted = [best + 1, best - 1]
+    found = []
+    for place in wanted[: max(room, 0)]:
+        rate = _rate(log, place)
+        if place not in known and rate is not None:
+            found.append(rate)
+    return found
+
+
+def _rate(log: Logbook, place: int) -> float | None:
+    """The rate at a place of the grid; None outside of the domain."""
+    assert log.first is not None
+    domain = log.view.study.space.domains[log.rate]
+    assert isinstance(domain, Float)
+    rate = float(_trial_rate(log, log.first)) * c.GRID**place
+    return float(domain.cast(rate)) if domain.low <= rate <= domain.high else None
+
+
+def _probe(log: Logbook, rate: float, n_first: int) -> Fork:
+    first = log.first
+    assert first is not None
+    return Fork(
+        run_id=first.id,
+        at_step=0.0,
+        to_step=n_first,
+        params={log.rate: rate},
+        seed=log.view.study.trial_seed(first.trial),  # the same batches for all
+        reason=f"{PROBE}: {log.rate}={rate:.3g} for {n_first} steps",
+    )
+
+
+def _onward(log: Logbook, runs: Sequence[Run], to_step: float, words: str) -> list[Action]:
+    paused = [run for run in runs if waits(run) and run.to_step <= run.step]
+    return [
+        Continue(run_id=run.id, to_step=to_step, reason=f"{PROBE}: {words}")
+        for run in paused[: log.view.n_free]
+    ]
+
+
+def _give_up(log: Logbook) -> list[Action]:
+    words = f"{ASKS}every rate that was probed diverged; look at data, loss and model"
+    paused = [run for run in log.probes if waits(run)]
+    if not paused or any(run.reason == words for run in paused):
+        return []
+    lowest = min(paused, key=lambda run: _trial_rate(log, run))
+    return [Pause(run_id=lowest.id, reason=words)]
+
+
+def _rates(log: Logbook, step: float) -> Rates:
+    first = float(_trial_rate(log, log.probes[0]))
+    at, loss = {}, {}
+    for run in log.probes:
+        rate = _trial_rate(log, run)
+        place = round(math.log(rate / first) / math.log(c.GRID))
+        at[place], loss[place] = rate, _loss(run, step)
+    return Rates(at, loss)
+
+
+def _trial_rate(log: Logbook, run: Run) -> float:
+    return float(log.view.trials[run.trial].params[log.rate])
+
+
+def _done(run: Run, step: float) -> bool:
+    return run.state in _BROKEN or run.state is RunState.COMPLETED or (
+        run.step >= step and not run.active
+    )  # fmt: skip
+
+
+def _loss(run: Run, step: float) -> float:
+    loss = run.curve.at(step)
+    ended = run.state in _BROKEN and run.step < step
+    return loss if math.isfinite(loss) and not ended else math.inf
+
+
+def _lost(log: Logbook) -> float:
+    """Steps that will be lost, whichever of the probes goes on."""
+    steps = [own_steps(run) for run in log.probes]
+    return sum(steps) - max(steps, default=0.0)

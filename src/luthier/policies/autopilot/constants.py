@@ -1,0 +1,55 @@
+"""Every number of the autopilot: its unit, and where it comes from.
+
+"Measured" means `benchmarks/panda.py`, or the small trainings that it grew out of.
+"""
+
+# what may be spent, in shares of the planned steps
+CALIBRATION_SHARE = (0.13, 0.05)  # probes at the start, up to 1,000 steps and from 10,000 steps on
+TOTAL_SHARE = 0.15  # probes and rehearsals together
+N_ROLLBACKS = 5  # without a person's touch in between; OPT-175B and PaLM needed more, with people
+N_TESTS = 3  # interventions that are rehearsed in one training
+N_RESCUES = 2  # new runs for one whose code failed: a third time it is no matter of the rate
+
+# calibration: rates on a grid around the first one
+GRID = 3.0  # ratio of neighbouring rates; the loss is flat within it (measured)
+STRIDE = 2  # grid points between two coarse probes: a ninefold rate
+PROBE_SHARE = 0.01  # of the planned steps, for the first probe of each rate (measured: 1 % + 2 %)
+# the better so many train on by so many times the first probe: after one step nothing has diverged
+# yet, and some rates that win in the long run have only made the loss worse (measured)
+RUNGS = ((3, 2.0), (2, 3.0))
+ALIKE = 0.005  # of the loss: within it the higher rate is taken, as it has shown no harm
+# a decay to zero wants a higher peak than the best constant rate (measured: 2 to 3.5 times)
+BOOST = 2.0
+BELOW_DIVERGENCE = 0.5  # of the lowest rate that diverged: never go higher
+
+# the course of the rate
+RISE_SHARE = 0.02  # of the planned steps, from the winner's rate to the peak
+COOLDOWN_SHARE = 0.2  # of the steps so far, where no end is known (arXiv:2405.18392)
+N_COOLDOWN_POINTS = 8  # of 1 - sqrt, drawn by straight lines
+
+# the guard
+PATIENCE = 3  # reports that must all lie too high
+SIGMAS = 6.0  # of the noise of one report
+RISEN = 0.3  # of what was learned, lost again within a few reports
+# of what was learned, lost again: in twice the reports it needs no noise, which trouble raises
+FORGOTTEN = 0.9
+N_ERRATIC = 2  # reports among them that high, though not in a row
+WITHIN = 3  # times PATIENCE: what rises more slowly is overfitting, no divergence
+BACK_SHARE = 0.01  # of the planned steps before the onset, to begin again from (OPT, PaLM: 100)
+MILDER = 0.5  # on the rate at each attempt after the first, which leaves out batches (PaLM, OPT)
+
+# tests in the middle
+FIRST_SHARE, LAST_SHARE = 0.2, 0.8  # of the planned steps: nothing is tested before and after
+APART_SHARE = 0.1  # of the planned steps between two tests, and for which a direction is tabu
+OVERFIT = 0.03  # of the best loss, exceeded by PATIENCE reports (Prechelt: GL 3)
+PLATEAU_WINDOW = 8  # reports
+PLATEAU_AHEAD = 0.1  # of the planned steps: the gain to be expected there is below the noise
+REHEARSAL_SHARE = 0.015  # of the planned steps, annealed to zero
+N_REHEARSED = 3  # reports at least that are compared
+ALPHA = 0.05  # of the first test; each further one may spend half of it
+LEAST_GAIN = 0.005  # of the control's loss
+DOWN, UP = 0.4, 2.5  # factors on the rate
+UP_TAKEN = 0.5  # of the logarithm of a factor that won: rehearsals overrate high rates (measured)
+DECAY_FACTOR = 3.0  # on the weight decay, against overfitting
+DROPOUT_STEP, DROPOUT_MOST = 0.1, 0.5
+PROBATION_SHARE = 0.03  # of the planned steps: after them a change is judged

@@ -1,0 +1,91 @@
+"""When the training is lost: back to before it was, without the batches around it, and milder.
+
+The first attempt only leaves the batches out (PaLM restarted 100 steps earlier and skipped 200 to
+500); the following ones lower the rate. The rate is that from before the newest change behind the
+checkpoint: what a wrong change did is taken back with it.
+"""
+
+from luthier.core.action import ASKS, Action, Change, Fork, Pause, RollBack
+from luthier.core.course import SKIP, SUFFIX
+from luthier.core.domain import Float, Value
+from luthier.core.study import Checkpoint, Run, RunState
+from luthier.policies.autopilot import constants as c
+from luthier.policies.autopilot.course import main_course, shortened
+from luthier.policies.autopilot.logbook import (
+    BACK,
+    MAIN,
+    RESCUE,
+    Logbook,
+    changes,
+    checkpoints,
+    code_of,
+    end_of,
+)
+from luthier.policies.autopilot.reading import Trouble, trouble
+
+
+def guard(log: Logbook, run: Run) -> list[Action]:
+    """A rollback, a new run in place of one that ended, a question; nothing while all is well."""
+    found = trouble(run.curve)
+    if run.state is RunState.FAILED:
+        tried = [e for e in log.code(RESCUE) if e.number > log.touched]
+        if len(tried) >= c.N_RESCUES:
+            return []
+        found = found or Trouble("failed", run.step + 1.0, run.step + 1.0)
+    if found is None or run.state is RunState.STOPPED:
+        return []
+    n_before = sum(e.number > log.touched for e in log.code(BACK, RESCUE))
+    if n_before >= c.N_ROLLBACKS:
+        words = f"{ASKS}{found.kind} at step {found.onset:g} again, after {n_before} rollbacks"
+        asks = not run.state.ended and not run.reason.startswith(ASKS)
+        return [Pause(run_id=run.id, reason=words)] if asks else []
+    to = _before(log, run, found.onset)
+    # a divergence has no single batch to blame
+    factor = c.MILDER if n_before or found.kind == "diverged" else 1.0
+    params = _params(log, run, found, to, factor)
+    step = to.step if to else 0.0
+    where = f"{found.kind} at step {found.onset:g}: back to {step:g}"
+    left_out = "" if found.kind == "diverged" else "without the batches of that step, "
+    how = f"{left_out}{log.rate} x{factor:g}"
+    if not run.state.ended and to is not None:
+        return [RollBack(run_id=run.id, to_step=to.step, params=params,
+                         reason=f"{BACK}: {where}, {how}")]  # fmt: skip
+    if not run.state.ended or log.view.n_free < 1:
+        return []
+    return [Fork(run_id=run.id, at_step=step, to_step=end_of(log, run), params=params,
+                 reason=f"{RESCUE}: {where}, {how}")]  # fmt: skip
+
+
+def _before(log: Logbook, run: Run, onset: float) -> Checkpoint | None:
+    """The newest checkpoint that lies before the trouble, with some distance if there is one."""
+    distance = max(1.0, c.BACK_SHARE * (log.planned or 0.0))
+    fine = [k for k in checkpoints(log.view, run) if k.step < onset and k.loss is not None]
+    return next((k for k in fine if k.step < onset - distance), fine[0] if fine else None)
+
+
+def _params(
+    log: Logbook, run: Run, found: Trouble, to: Checkpoint | None, factor: float
+) -> dict[str, Value]:
+    """The rate from before the trouble, made milder; its course; the batches to leave out."""
+    rate = float(run.params[log.rate])
+    for entry in changes(log):
+        action, known = entry.action, entry.before.get(log.rate)
+        if not isinstance(action, Change) or code_of(entry) == MAIN or to is None:
+            continue
+        wrong = log.rate in action.params and entry.step is not None and entry.step >= to.step
+        if wrong and isinstance(known, float):
+            rate = known
+            break
+    domain = log.view.study.space.domains[log.rate]
+    assert isinstance(domain, Float)
+    course = run.params.get(log.rate + SUFFIX)
+    step = to.step if to else 0.0
+    own = main_course(log, step, 1.0, log.planned)
+    if course:  # in a budget of steps, what is lost is gone
+        lost = found.last - step if log.limit is not None else 0.0
+        own = {log.rate + SUFFIX: shortened(course, step, lost)}
+    changed = {log.rate: domain.cast(max(domain.low, rate * factor)), **own}
+    if found.kind == "diverged":
+        return changed
+    windows = (*run.params.get(SKIP, ()), (found.onset - 1.0, found.onset))
+    return {**changed, SKIP: windows}

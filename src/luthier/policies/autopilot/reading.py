@@ -1,0 +1,93 @@
+"""What a curve of losses says: trouble, a plateau, overfitting; pure functions of numbers."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.core.curve import Curve
+from luthier.core.forecast import forecast
+from luthier.diagnosis.series import noise
+from luthier.policies.autopilot import constants as c
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The training is lost unless something changes."""
+
+    kind: str  # "not a number", "diverged"
+    onset: float  # step of the first report that shows it
+    last: float  # step of the newest
+
+
+def trouble(curve: Curve) -> Trouble | None:
+    """A loss that is no number, or that rose far and fast and stayed there; None else."""
+    values, steps = curve.values, curve.steps
+    if not len(values):
+        return None
+    if not math.isfinite(values[-1]):
+        fine = np.flatnonzero(np.isfinite(values))
+        first = int(fine[-1]) + 1 if len(fine) else 0
+        return Trouble("not a number", float(steps[first]), float(steps[-1]))
+    n, wide = c.PATIENCE, c.PATIENCE * (c.WITHIN + 1)
+    if len(values) < 2 * n:
+        return None
+    recent = values[-wide:]
+    before = recent[:-n][np.isfinite(recent[:-n])]
+    if not len(before) or not np.isfinite(values[-n:]).all():
+        return None
+    level, sd, learned = float(before.min()), _noise(values[:-n]), _learned(values)
+    limit = level + max(c.SIGMAS * sd, c.RISEN * learned)
+    if float(values[-n:].min()) <= limit:
+        limit = curve.best_loss + c.FORGOTTEN * learned
+        if learned <= sd or int((values[-2 * n :] > limit).sum()) < c.N_ERRATIC:
+            return None
+        if not values[-1] > limit:  # it may be coming back
+            return None
+    low = np.flatnonzero(values <= limit)
+    first = int(low[-1]) + 1 if len(low) else 0
+    return Trouble("diverged", float(steps[first]), float(steps[-1]))
+
+
+def is_flat(curve: Curve, ahead: float) -> bool:
+    """Whether the gain to be expected over the next `ahead` steps is below one report's noise."""
+    if len(curve) < c.PLATEAU_WINDOW or not np.isfinite(curve.values[-c.PLATEAU_WINDOW :]).all():
+        return False
+    last = float(curve.steps[-1])
+    found = forecast(curve, np.array([last, last + ahead]))
+    if found is None:
+        return False
+    gain = float(found.mean[0] - found.mean[1])
+    return gain < found.noise_sd and not _falls(curve.values[-c.PLATEAU_WINDOW :])
+
+
+def overfits(curve: Curve) -> bool:
+    """Whether the newest reports all lie above the best by more than noise and margin."""
+    values = curve.values
+    if len(values) < 2 * c.PATIENCE or not np.isfinite(values[-c.PATIENCE :]).all():
+        return False
+    best = curve.best_loss
+    margin = max(c.OVERFIT * abs(best), 2.0 * _noise(values))
+    return bool((values[-c.PATIENCE :] > best + margin).all())
+
+
+def _falls(values: NDArray[np.float64]) -> bool:
+    """Mann-Kendall: whether more pairs fall than chance would have it (p below 0.2, one-sided)."""
+    n = len(values)
+    later, earlier = np.tril_indices(n, -1)
+    score = float(np.sign(values[later] - values[earlier]).sum())
+    return score < -0.84 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18.0)
+
+
+def _noise(values: NDArray[np.float64]) -> float:
+    sd = noise(values[np.isfinite(values)])
+    return sd if math.isfinite(sd) else 0.0
+
+
+def _learned(values: NDArray[np.float64]) -> float:
+    """How far the loss has come down from its beginning."""
+    finite = values[np.isfinite(values)]
+    return float(finite[0] - finite.min())

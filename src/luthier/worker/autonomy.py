@@ -1,0 +1,73 @@
+"""What a run does by itself: it follows the courses of its live parameters, and skips batches."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, final
+
+from luthier.core.course import SKIP, SUFFIX, Points, factor_at, is_skipped
+from luthier.core.domain import Value
+from luthier.core.errors import PointError
+from luthier.worker.live import Live
+from luthier.worker.position import Position
+
+
+@final
+class Autonomy:
+    """The courses of one run and the factors they stand at; see `luthier.core.course`."""
+
+    def __init__(self, live: Live, given: Mapping[str, Value]) -> None:
+        self._live = live
+        self._given = dict(given)
+        self.factors: dict[str, float] = {}  # in force, by parameter
+        self._given_last: Any = None  # the newest batch that the loop got
+
+    def take(self, given: Mapping[str, Value]) -> None:
+        """Courses and batches to skip from now on."""
+        self._given |= given
+
+    def check(self, given: Mapping[str, Value]) -> None:
+        """PointError where nothing could follow such courses."""
+        for name in given:
+            parameter = name.removesuffix(SUFFIX)
+            if name != SKIP and self._live.knob(parameter) is None:
+                raise PointError(
+                    f"nothing attached holds {parameter}, so it cannot follow a course; attach "
+                    "the optimizer: run.attach(optimizer=optimizer)."
+                )
+
+    def restored(self, factors: Mapping[str, float]) -> None:
+        """A checkpoint was read that was saved under these factors."""
+        self.factors = dict(factors)
+        self._given_last = None
+
+    def move(self, at: float) -> float:
+        """Set what follows a course for training from step `at` on; how the rate was scaled."""
+        ratio_of_rate = 1.0
+        courses = {n.removesuffix(SUFFIX): p for n, p in self._given.items() if n != SKIP}
+        for parameter in courses.keys() | self.factors.keys():
+            points = courses.get(parameter)
+            factor = factor_at(points, at) if points else 1.0
+            ratio = factor / self.factors.get(parameter, 1.0)
+            if ratio != 1.0 and self._live.scale(parameter, ratio) == "lr":
+                ratio_of_rate = ratio
+            self.factors[parameter] = factor
+        return ratio_of_rate
+
+    def kept(self, position: Position, start: float) -> Iterator[Any]:
+        """The batches of a pass from step `start` on, without those to skip.
+
+        A step of which all would be skipped gets the newest batch from before, so that a loop that
+        divides by the number of its batches has one.
+        """
+        windows: Points = self._given.get(SKIP, ())
+        n_given, begin = 0, start + position.fraction
+        for batch in position.batches():
+            end = start + position.fraction
+            skipped = bool(windows) and is_skipped(windows, begin, end)
+            begin = end
+            if skipped and (n_given or position.fraction < 1.0):
+                continue
+            if skipped and self._given_last is not None:
+                batch = self._given_last
+            n_given += 1
+            self._given_last = batch
+            yield batch
