@@ -1,0 +1,92 @@
+"""All trials: their curves in one picture, the first of them in a table, the errors of others."""
+
+import numpy as np
+
+from luthier.core.curve import Curve
+from luthier.core.study import Run, RunState
+from luthier.report.case import Case
+from luthier.report.document import Block, Code, Paragraph, Picture, Section, Table
+from luthier.report.numbers import value_words
+from luthier.svg.axis import axis_of, loss_axis, shown
+from luthier.svg.chart import BLUE, GREY, ORANGE, RED, Line, chart
+
+_N_CURVES, _N_POINTS = 300, 60
+_N_ROWS, _N_ERRORS = 20, 3
+
+
+def trials(case: Case) -> Section:
+    """Curves, table, errors."""
+    w = case.words
+    blocks: list[Block] = []
+    if any(len(run.curve) for run in case.ranked):
+        blocks.append(_curves(case))
+    blocks += _table(case)
+    failed = [run for run in case.ranked if run.state is RunState.FAILED and run.error]
+    if failed:
+        last = {}  # one for each kind of error
+        for run in failed:
+            line = (run.error.strip().splitlines() or [""])[-1]
+            last.setdefault(line, f"{w('trial', n=run.trial)}: {line}")
+        blocks += [Paragraph(w("errors")), Code("\n".join([*last.values()][:_N_ERRORS]))]
+    return Section("trials", w("curves"), tuple(blocks))
+
+
+def _curves(case: Case) -> Picture:
+    w = case.words
+    ranked = [run for run in case.ranked if len(run.curve)]
+    chosen = ranked
+    if len(ranked) > _N_CURVES:  # the leaders, and an even choice of the others
+        lead = _N_CURVES // 4
+        rest = np.linspace(lead, len(ranked) - 1, _N_CURVES - lead).round().astype(int)
+        chosen = [*ranked[:lead], *(ranked[i] for i in np.unique(rest))]
+    tenth = max(1, len(ranked) // 10)
+    groups: dict[str, list[Run]] = {"others": [], "failed": [], "leading": []}
+    for place, run in enumerate(chosen):
+        kind = "failed" if run.state in (RunState.FAILED, RunState.LOST) else (
+            "leading" if 0 < place <= tenth else "others")  # fmt: skip
+        groups[kind if place else "others"].append(run)
+    colors = {"others": (GREY, 0.45), "failed": (RED, 0.7), "leading": (BLUE, 0.8)}
+    lines = []
+    for kind, runs in groups.items():
+        color, opacity = colors[kind]
+        for number, run in enumerate(runs):
+            if run is chosen[0]:
+                continue
+            curve = _thin(case.values(run))
+            name = "" if any(line.name == w(kind) for line in lines) else w(kind)
+            lines.append(Line(curve.steps, curve.values, color, 1.1, opacity, name,
+                              dashed=kind == "failed"))  # fmt: skip
+            del number
+    best = case.values(chosen[0])
+    lines.append(Line(best.steps, best.values, ORANGE, 2.6, name=w("trial", n=chosen[0].trial)))
+    x = axis_of(np.concatenate([line.x for line in lines]), w("step"))
+    y = loss_axis([line.y for line in lines], case.study.metric, case.study.loss(1.0))
+    caption = w("all_curves", metric=case.study.metric, shown=len(chosen), n=len(case.ranked))
+    return Picture("all-curves", chart(lines, x, y, title=caption, width=900, height=360), caption)
+
+
+def _thin(curve: Curve) -> Curve:
+    """Few enough points that a thousand curves fit into a file."""
+    if len(curve) <= _N_POINTS:
+        return curve
+    chosen = np.unique(np.linspace(0, len(curve) - 1, _N_POINTS).round().astype(int))
+    return Curve(curve.steps[chosen], curve.values[chosen])
+
+
+def _table(case: Case) -> list[Block]:
+    w, study = case.words, case.study
+    names = list(study.space.names)
+    head = (w("head_trial"), study.metric, w("head_at"), w("head_steps"), w("head_state"), *names)
+    rows = tuple(
+        (str(run.trial), shown(study.loss(run.curve.best_loss)), f"{run.curve.best_step:g}",
+         f"{run.step:g}", w("state_" + run.state.value),
+         *(value_words(run.params[n]) if n in run.params else "" for n in names))
+        for run in case.ranked[:_N_ROWS]
+    )  # fmt: skip
+    numbers = {0, 1, 2, 3} | {
+        5 + i for i, n in enumerate(names)
+        if all(isinstance(r.params.get(n, 0), int | float) for r in case.ranked[:_N_ROWS])
+    }  # fmt: skip
+    said = w("table_trials", shown=len(rows), n=len(case.ranked))
+    table = Table(head, rows, frozenset(numbers), frozenset({0} if case.standing else ()))
+    return [Paragraph(said), table] if rows else []
