@@ -24,7 +24,8 @@ def best(case: Case) -> Section:
         return Section("best", w("best"), (Paragraph(w("nothing")),))
     run = found.best
     text = w("best_words", trial=run.trial, run=run.id, metric=case.study.metric,
-             value=shown(found.value), step=f"{run.curve.best_step:g}", of=f"{run.step:g}")  # fmt: skip
+             value=shown(found.value), step=f"{run.curve.best_step:g}",
+             of=f"{run.step:g}")  # fmt: skip
     rows = tuple((name, value_words(value)) for name, value in run.params.items())
     blocks: list[Block] = [
         Paragraph(text), Table((w("name"), w("values")), rows), *_sure(case, found), _curve(case)
@@ -78,7 +79,7 @@ def _others(case: Case) -> list[Picture]:
         name: curve for name, curve in case.store.metrics(found.best.id).items()
         if not name.startswith("probe/") and len(curve) > 1
     }  # fmt: skip
-    pictures = []
+    pictures: list[Picture] = []
     for number, (stem, group) in enumerate(_groups(metrics).items()):
         if set(group) == {case.study.metric} or len(pictures) == _N_PICTURES:
             continue

@@ -16,7 +16,7 @@ class Paragraph:
 @final
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells; `numbers`: the columns that are set flush right; `marked`: rows that stand out."""
+    """Rows of cells; `numbers`: columns that are set flush right; `marked`: rows that stand out."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

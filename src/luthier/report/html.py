@@ -44,7 +44,8 @@ td { border-bottom: 1px solid #eef0f2; }
 tr.marked td { background: var(--mark); }
 figure { margin: 14px 0; }
 figure svg { max-width: 100%; height: auto; display: block; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(290px, 1fr)); gap: 8px 16px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(290px, 1fr));
+  gap: 8px 16px; }
 .gallery figure { margin: 4px 0; }
 pre { background: #f5f6f8; border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px;
   font-size: 13px; line-height: 1.45; white-space: pre-wrap; overflow-wrap: anywhere;

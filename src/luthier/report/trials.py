@@ -23,7 +23,7 @@ def trials(case: Case) -> Section:
     blocks += _table(case)
     failed = [run for run in case.ranked if run.state is RunState.FAILED and run.error]
     if failed:
-        last = {}  # one for each kind of error
+        last: dict[str, str] = {}  # one for each kind of error
         for run in failed:
             line = (run.error.strip().splitlines() or [""])[-1]
             last.setdefault(line, f"{w('trial', n=run.trial)}: {line}")
@@ -39,24 +39,20 @@ def _curves(case: Case) -> Picture:
         lead = _N_CURVES // 4
         rest = np.linspace(lead, len(ranked) - 1, _N_CURVES - lead).round().astype(int)
         chosen = [*ranked[:lead], *(ranked[i] for i in np.unique(rest))]
-    tenth = max(1, len(ranked) // 10)
+    tenth = len(ranked) // 10
     groups: dict[str, list[Run]] = {"others": [], "failed": [], "leading": []}
-    for place, run in enumerate(chosen):
-        kind = "failed" if run.state in (RunState.FAILED, RunState.LOST) else (
-            "leading" if 0 < place <= tenth else "others")  # fmt: skip
-        groups[kind if place else "others"].append(run)
+    for place, run in enumerate(chosen[1:], start=1):
+        broken = run.state in (RunState.FAILED, RunState.LOST)
+        groups["failed" if broken else "leading" if place <= tenth else "others"].append(run)
     colors = {"others": (GREY, 0.45), "failed": (RED, 0.7), "leading": (BLUE, 0.8)}
     lines = []
     for kind, runs in groups.items():
         color, opacity = colors[kind]
-        for number, run in enumerate(runs):
-            if run is chosen[0]:
-                continue
+        for run in runs:
             curve = _thin(case.values(run))
-            name = "" if any(line.name == w(kind) for line in lines) else w(kind)
+            name = w(kind) if run is runs[0] else ""
             lines.append(Line(curve.steps, curve.values, color, 1.1, opacity, name,
                               dashed=kind == "failed"))  # fmt: skip
-            del number
     best = case.values(chosen[0])
     lines.append(Line(best.steps, best.values, ORANGE, 2.6, name=w("trial", n=chosen[0].trial)))
     x = axis_of(np.concatenate([line.x for line in lines]), w("step"))

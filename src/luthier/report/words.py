@@ -75,7 +75,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     # best
     "best": ("The best trial", "最佳试验"),
     "best_words": ("Trial {trial} (run {run}): {metric} {value} at step {step} of {of}.",
-                   "试验 {trial}（运行 {run}）：{metric} 为 {value}，在第 {step} 步（共 {of} 步）。"),
+                   "试验 {trial}（运行 {run}）：{metric} 为 {value}，"
+                   "在第 {step} 步（共 {of} 步）。"),
     "second_words": ("The runner-up, trial {trial}, came to {value}; the difference is {gap}.",
                      "第二名为试验 {trial}，达到 {value}，相差 {gap}。"),
     "no_second": ("There is no other trial with a number to compare it with.",
@@ -209,11 +210,13 @@ _WORDS: dict[str, tuple[str, str]] = {
     "info": ("note", "提示"),
     # remake
     "remake": ("How to repeat it", "如何重现"),
-    "remake_study": ("The whole study, in the folder of the script:", "整个研究（在脚本所在目录）："),
+    "remake_study": ("The whole study, in the folder of the script:",
+                     "整个研究（在脚本所在目录）："),
     "remake_options": (
         "The policy had options that the command line does not take; from Python: "
         "policy=luthier.registry.from_recipe(…) with",
-        "策略带有命令行没有的选项；可在 Python 中用 policy=luthier.registry.from_recipe(…)，其内容为"),
+        "策略带有命令行没有的选项；可在 Python 中用 "
+        "policy=luthier.registry.from_recipe(…)，其内容为"),
     "remake_hand": ("The study was trained by a loop of its own; there is no command for it.",
                     "该研究由用户自己的循环训练，没有对应的命令。"),
     "remake_from": ("It was imported from {tool}, study {name}.", "导入自 {tool} 的研究 {name}。"),
@@ -227,7 +230,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "environment": ("Environment", "环境"),
     "environment_words": ("Where the study was created.", "创建研究时的环境。"),
     "environment_none": ("Not recorded.", "没有记录。"),
-    "made": ("Made by luthier report with Luthier {version}.", "由 luthier report（Luthier {version}）生成。"),
 }  # fmt: skip
 
 
@@ -243,6 +245,7 @@ class Words:
             raise OptionError(f"lang={self.lang!r}; expected one of {LANGUAGES}.")
 
     def __call__(self, key: str, **values: object) -> str:
+        """The text of that name with the values put in."""
         text = _WORDS[key][LANGUAGES.index(self.lang)]
         return text.format(**values) if values else text
 
