@@ -36,7 +36,7 @@ class Standing:
     n_rivals: int
     noise: float  # standard deviation; NaN when nothing tells it
     noise_of: Literal["repeats", "reports", "unknown"]
-    p_best: float | None  # chance that no other point is better
+    p_best: float | None  # chance that no other point is better; None: not known, or no other
 
     @property
     def gap(self) -> float:
@@ -59,7 +59,7 @@ def standing(view: StudyView, seed: int = 0) -> Standing | None:
     second = min(rivals, key=lambda r: r.curve.best_loss, default=None)
     noise, noise_of = _noise(points, [best, *rivals])
     chance = None
-    if math.isfinite(noise):
+    if rivals and math.isfinite(noise):
         chance = _chance(best, rivals, noise, noise_of == "reports", seed)
     loss = view.study.loss
     return Standing(
@@ -110,15 +110,14 @@ def _second_differences(run: Run) -> NDArray[np.float64]:  # (n,), with the vari
 def _level(run: Run, smooth: bool) -> tuple[float, int]:
     """A run's value as a loss, and how many reports it is the mean of."""
     values = run.curve.values
-    at = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
+    # of equal ones the last, which is the least likely to be on a slope
+    at = len(values) - 1 - int(np.argmin(np.where(np.isfinite(values), values, np.inf)[::-1]))
     near = values[max(0, at - 1) : at + 2] if smooth else values[at : at + 1]
     near = near[np.isfinite(near)]
     return float(near.mean()), len(near)
 
 
 def _chance(best: Run, rivals: Sequence[Run], noise: float, smooth: bool, seed: int) -> float:
-    if not rivals:
-        return 1.0
     levels, counts = zip(*(_level(run, smooth) for run in [best, *rivals]), strict=True)
     x = np.array(levels)
     variance = noise**2 / np.array(counts)

@@ -29,7 +29,7 @@ def report(store: SqliteStore, lang: str = "en") -> Document:
     case = Case(store, store.view(), w, store.recipe)
     study = case.study
     subtitle = w("subtitle", goal=w(study.goal), metric=study.metric, date=case.begun,
-                 state=store.closed or w("open"), version=__version__)  # fmt: skip
+                 state=case.closed or w("open"), version=__version__)  # fmt: skip
     title = w("title", name=study.name)
     return Document(title, subtitle, lang, tuple(section(case) for section in SECTIONS))
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from luthier.core.action import Change, RollBack
 from luthier.core.curve import Curve
 from luthier.report.case import Case
 from luthier.report.document import Block, Gallery, Paragraph, Picture, Section, Table
@@ -26,10 +27,11 @@ def best(case: Case) -> Section:
     text = w("best_words", trial=run.trial, run=run.id, metric=case.study.metric,
              value=shown(found.value), step=f"{run.curve.best_step:g}",
              of=f"{run.step:g}")  # fmt: skip
-    rows = tuple((name, value_words(value)) for name, value in run.params.items())
-    blocks: list[Block] = [
-        Paragraph(text), Table((w("name"), w("values")), rows), *_sure(case, found), _curve(case)
-    ]  # fmt: skip
+    rows = tuple((name, value_words(value)) for name, value in case.best_params.items())
+    blocks: list[Block] = [Paragraph(text), *_sure(case, found)]
+    if changed := [n for n, value in run.params.items() if case.best_params[n] != value]:
+        blocks.append(Paragraph(w("best_values", names=w("comma").join(changed))))
+    blocks += [Table((w("name"), w("values")), rows), _curve(case)]
     if pictures := _others(case):
         blocks.append(Gallery(tuple(pictures)))
     return Section("best", w("best"), tuple(blocks))
@@ -45,7 +47,7 @@ def _sure(case: Case, found: Standing) -> list[Block]:
         words.append(w("sure_words", n=found.n_rivals + 1, p=percent(found.p_best)))
     study = case.study.name
     names = [shlex.quote(f"{study}/{run.id}") for run in (found.best, found.second)]
-    repeat = "; ".join(f"luthier replay {name} --seed 1" for name in names)
+    repeat = "; ".join(f"luthier replay {name} --seed 1{case.store_option}" for name in names)
     words.append(w(f"noise_{found.noise_of}", noise=shown(found.noise), command=repeat))
     blocks: list[Block] = [Paragraph(" ".join(words) if w.lang == "en" else "".join(words))]
     if found.p_best is not None:
@@ -66,9 +68,16 @@ def _curve(case: Case) -> Picture:
         lines.insert(0, Line(second.steps, second.values, BLUE, 1.6, name=w(
             "trial", n=found.second.trial)))  # fmt: skip
     x = axis_of(np.concatenate([line.x for line in lines]), w("step"))
-    y = loss_axis([line.y for line in lines], case.study.metric, case.study.loss(1.0))
-    caption = w("curve_best", metric=case.study.metric)
-    return Picture("best-objective", chart(lines, x, y, title=caption, width=900), caption)
+    y = loss_axis([line.y for line in lines], case.study.metric, case.study.loss(1.0), room=12.0)
+    events = [
+        (entry.step, f"#{entry.number}") for entry in case.diary
+        if isinstance(entry.action, Change | RollBack) and entry.state == "obeyed"
+        and entry.run_id == found.best.id and entry.step is not None
+    ]  # fmt: skip
+    key = "curve_best" if found.second is not None and not events else "curve_alone"
+    caption = w(key, metric=case.study.metric)
+    svg = chart(lines, x, y, title=caption, width=900, events=events)
+    return Picture("best-objective", svg, caption)
 
 
 def _others(case: Case) -> list[Picture]:
@@ -86,9 +95,9 @@ def _others(case: Case) -> list[Picture]:
         lines = [Line(c.steps, c.values, _color(name), 1.8, name=name if len(group) > 1 else "")
                  for name, c in group.items()]  # fmt: skip
         x = axis_of(np.concatenate([line.x for line in lines]), w("step"))
-        y = loss_axis([line.y for line in lines], stem)
+        y = loss_axis([line.y for line in lines], stem, room=12.0)
         caption = w("curve_other", metric=", ".join(group))
-        svg = chart(lines, x, y, title=caption, width=440, height=230)
+        svg = chart(lines, x, y, title=caption, width=310, height=210)
         pictures.append(Picture(f"best-metric-{number}", svg, caption))
     return pictures
 

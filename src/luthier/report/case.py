@@ -1,5 +1,6 @@
 """What all sections look at: read once, so that a report shows one moment."""
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +8,12 @@ from functools import cached_property
 from typing import Any, final
 
 from luthier.core.curve import Curve
+from luthier.core.domain import Value
 from luthier.core.ledger import Entry
+from luthier.core.script import params_at
 from luthier.core.study import Run, Study, StudyView
 from luthier.report.words import Words
+from luthier.sitting import DEFAULT_STORE
 from luthier.standing import Standing, standing
 from luthier.stores.sqlite import SqliteStore
 from luthier.what_if import WhatIf, balance
@@ -60,6 +64,27 @@ class Case:
         """Steps of a whole training: as declared, else of the longest."""
         longest = max((run.step for run in self.view.runs.values()), default=0.0)
         return float(self.study.max_steps or longest)
+
+    @property
+    def closed(self) -> str:
+        """Why the study ended, in the language of the report where there are words for it."""
+        reason, key = self.store.closed, f"closed_{self.store.closed}"
+        return self.words(key) if self.words.has(key) else reason
+
+    @property
+    def store_option(self) -> str:
+        """What a command needs to find the store; nothing for the usual name."""
+        name = self.store.path.name
+        return "" if name == DEFAULT_STORE else f" --store {shlex.quote(name)}"
+
+    @cached_property
+    def best_params(self) -> dict[str, Value]:
+        """Parameters of the best run as they stood at its best step."""
+        run = self.view.best()
+        if run is None:
+            return {}
+        known = params_at(self.view, self.diary, run.id, run.curve.best_step)
+        return {name: known.get(name, value) for name, value in run.params.items()}
 
     @property
     def begun(self) -> str:

@@ -15,6 +15,7 @@ from luthier.report.document import (
     Table,
 )
 
+_SHORT = 12  # rows of a table that is kept on one page
 _STYLE = """
 :root { color-scheme: light; --ink: #1b1f24; --soft: #5b636d; --line: #dfe3e8; --mark: #fff6e0; }
 * { box-sizing: border-box; }
@@ -65,8 +66,13 @@ pre { background: #f5f6f8; border: 1px solid var(--line); border-radius: 6px; pa
   .table { overflow: visible; }
   table { font-size: 8.8pt; min-width: 0; }
   th, td { padding-right: 8px; }
-  td { overflow-wrap: anywhere; }
-  .cards { grid-template-columns: repeat(4, 1fr); }
+  td:last-child { overflow-wrap: anywhere; }
+  p:has(+ .table), p:has(+ figure), p:has(+ pre) { break-after: avoid; }
+  .short { break-inside: avoid; }
+  .cards { grid-template-columns: repeat(auto-fit, minmax(110px, 1fr)); gap: 8px; }
+  .card { padding: 8px 9px; }
+  .card b { font-size: 15pt; }
+  .card span { font-size: 8.5pt; }
   .gallery { grid-template-columns: repeat(2, 1fr); }
 }
 """
@@ -134,4 +140,5 @@ def _table(table: Table) -> str:
         for number, row in enumerate(table.rows)
     )
     thead = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
-    return f'<div class="table"><table>{thead}<tbody>\n{rows}</tbody></table></div>'
+    short = " short" if len(table.rows) <= _SHORT else ""
+    return f'<div class="table{short}"><table>{thead}<tbody>\n{rows}</tbody></table></div>'

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from luthier.core.domain import Choice, Constant, Domain, Float, Int, Value
+from luthier.core.space import Space
 from luthier.knowledge.hyperparameter import OPTIMIZERS, Hyperparameter, known
 from luthier.report.case import Case
 from luthier.report.document import Block, Cards, Paragraph, Section, Table
@@ -22,6 +23,7 @@ def opening(case: Case) -> Section:
     if best is not None:
         words = w("card_best_words", trial=best.best.trial, step=f"{best.best.curve.best_step:g}")
         cards.append((w("card_best", metric=case.study.metric), shown(best.value), words))
+    if best is not None and best.n_rivals:
         words = w("card_sure_words", n=best.n_rivals + 1)
         sure = w("unknown") if best.p_best is None else percent(best.p_best)
         cards.append((w("card_sure"), sure, words))
@@ -41,8 +43,9 @@ def opening(case: Case) -> Section:
 def states_words(case: Case) -> str:
     """How many trials are completed, paused, …."""
     counts = Counter(run.state.value for run in case.view.current().values())
-    comma = "、" if case.words.lang == "zh" else ", "
-    return comma.join(f"{n} {case.words('state_' + state)}" for state, n in counts.most_common())
+    return case.words("comma").join(
+        f"{n} {case.words('state_' + state)}" for state, n in counts.most_common()
+    )
 
 
 def question(case: Case) -> Section:
@@ -52,10 +55,11 @@ def question(case: Case) -> Section:
     text = w("asked", end=end, metric=study.metric)
     if study.max_steps:
         text += " " + w("full", n=study.max_steps)
-    optimizer = _optimizer(case)
-    rows = tuple(_row(name, domain, optimizer, w) for name, domain in study.space.domains.items())
+    optimizers = _optimizers(study.space)
+    rows = tuple(_row(name, domain, optimizers, w) for name, domain in study.space.domains.items())
     head = tuple(w(key) for key in ("name", "values", "prior", "tier", "advised", "remarks"))
-    said = w("advised_words", optimizer=w("with_optimizer", name=optimizer) if optimizer else "")
+    names = _options(optimizers, w)
+    said = w("advised_words", optimizer=w("with_optimizer", name=names) if names else "")
     blocks: list[Block] = [
         Paragraph(text), Table(head, rows, frozenset({3})), Paragraph(said, quiet=True)
     ]  # fmt: skip
@@ -86,20 +90,23 @@ def budget(case: Case) -> Section:
     if policy := policy_words(case.recipe):
         workers = case.recipe.get("workers") or 1
         blocks.append(Paragraph(w("how", policy=policy, workers=workers)))
-    if case.store.closed:
-        blocks.append(Paragraph(w("ended", why=case.store.closed)))
+    if case.closed:
+        blocks.append(Paragraph(w("ended", why=case.closed)))
     return Section("budget", w("budget"), tuple(blocks))
 
 
-def _optimizer(case: Case) -> str:
-    """The optimizer of the best trial, where the space names one that is known."""
-    best = case.standing
-    params = best.best.params if best else case.study.space.default()
-    name = str(params.get("optimizer", "")).lower()
-    return name if name in OPTIMIZERS else ""
+def _optimizers(space: Space) -> tuple[str, ...]:
+    """Those that the space names and the knowledge knows; what may have momentum may be it."""
+    domain = space.domains.get("optimizer")
+    options = domain.options if isinstance(domain, Choice) else ()
+    options = (domain.value,) if isinstance(domain, Constant) else options
+    found = [name for option in options if (name := str(option).lower()) in OPTIMIZERS]
+    if "sgd" in found and "momentum" in space.domains and "momentum" not in found:
+        found.append("momentum")
+    return tuple(found)
 
 
-def _row(name: str, domain: Domain, optimizer: str, w: Words) -> tuple[str, ...]:
+def _row(name: str, domain: Domain, optimizers: tuple[str, ...], w: Words) -> tuple[str, ...]:
     prior = ""
     if domain.prior is not None:
         prior = f"{value_words(domain.prior)} ({w(domain.confidence)})"
@@ -112,7 +119,7 @@ def _row(name: str, domain: Domain, optimizer: str, w: Words) -> tuple[str, ...]
         remarks.append(w("when", condition=", ".join(conditions)))
     if domain.source:
         remarks.append(domain.source)
-    return (name, _values(domain, w), prior, str(domain.tier), _advised(known(name), optimizer, w),
+    return (name, _values(domain, w), prior, str(domain.tier), _advised(known(name), optimizers, w),
             "; ".join(remarks))  # fmt: skip
 
 
@@ -130,14 +137,14 @@ def _values(domain: Domain, w: Words) -> str:
     raise AssertionError(f"a domain that is not known here: {domain!r}")
 
 
-def _advised(one: Hyperparameter | None, optimizer: str, w: Words) -> str:
+def _advised(one: Hyperparameter | None, optimizers: tuple[str, ...], w: Words) -> str:
     """The hull of today's ranges for training from scratch, and the tier."""
     if one is None:
         return ""
     ranges = [
         r for r in one.ranges
         if r.view == "modern" and r.setting in ("", "scratch")
-        and (not optimizer or not r.optimizer or optimizer in r.optimizer)
+        and (not optimizers or not r.optimizer or set(optimizers) & set(r.optimizer))
     ]  # fmt: skip
     options: Mapping[Value, Any] = dict.fromkeys(o for r in ranges for o in r.options)
     lows = [r.low for r in ranges if r.low is not None]
@@ -152,7 +159,7 @@ def _advised(one: Hyperparameter | None, optimizer: str, w: Words) -> str:
 
 
 def _options(options: tuple[Value, ...], w: Words) -> str:
-    return w("or").join(value_words(option) for option in options)
+    return w("comma").join(value_words(option) for option in options)
 
 
 def _several(wanted: Value) -> tuple[Value, ...]:

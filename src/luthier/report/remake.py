@@ -31,9 +31,9 @@ def remake(case: Case) -> Section:
         if target:
             lines = [["luthier", "replay", f"{study.name}/{run.id}"],
                      ["luthier", "best", study.name, "--export", "best"]]  # fmt: skip
-            text = "\n".join(map(shlex.join, lines))
+            text = "\n".join(shlex.join(line) + case.store_option for line in lines)
             blocks += [Paragraph(w("remake_best")), Code(text)]
-        params = json.dumps(dict(run.params), indent=2, ensure_ascii=False)
+        params = json.dumps(case.best_params, indent=2, ensure_ascii=False)
         blocks += [Paragraph(w("remake_params")), Code(params)]
         if not imported:
             seed = study.trial_seed(run.trial) if run.seed is None else run.seed

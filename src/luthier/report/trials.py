@@ -3,6 +3,7 @@
 import numpy as np
 
 from luthier.core.curve import Curve
+from luthier.core.domain import Value
 from luthier.core.study import Run, RunState
 from luthier.report.case import Case
 from luthier.report.document import Block, Code, Paragraph, Picture, Section, Table
@@ -12,13 +13,14 @@ from luthier.svg.chart import BLUE, GREY, ORANGE, RED, Line, chart
 
 _N_CURVES, _N_POINTS = 300, 60
 _N_ROWS, _N_ERRORS = 20, 3
+_N_COLUMNS = 5  # of parameters, that a printed page has room for
 
 
 def trials(case: Case) -> Section:
     """Curves, table, errors."""
     w = case.words
     blocks: list[Block] = []
-    if any(len(run.curve) for run in case.ranked):
+    if sum(len(run.curve) > 0 for run in case.ranked) > 1:
         blocks.append(_curves(case))
     blocks += _table(case)
     failed = [run for run in case.ranked if run.state is RunState.FAILED and run.error]
@@ -72,17 +74,30 @@ def _thin(curve: Curve) -> Curve:
 def _table(case: Case) -> list[Block]:
     w, study = case.words, case.study
     names = list(study.space.names)
-    head = (w("head_trial"), study.metric, w("head_at"), w("head_steps"), w("head_state"), *names)
+    few = len(names) <= _N_COLUMNS
+    head = [w("head_trial"), study.metric, w("head_at"), w("head_steps"), w("head_state"),
+            *(names if few else [w("head_params")])]  # fmt: skip
     rows = tuple(
         (str(run.trial), shown(study.loss(run.curve.best_loss)), f"{run.curve.best_step:g}",
-         f"{run.step:g}", w("state_" + run.state.value),
-         *(value_words(run.params[n]) if n in run.params else "" for n in names))
+         f"{run.step:g}", w("state_" + run.state.value), *_params(run, names, few))
         for run in case.ranked[:_N_ROWS]
     )  # fmt: skip
     numbers = {0, 1, 2, 3} | {
         5 + i for i, n in enumerate(names)
-        if all(isinstance(r.params.get(n, 0), int | float) for r in case.ranked[:_N_ROWS])
+        if few and all(isinstance(r.params.get(n, 0), int | float) for r in case.ranked[:_N_ROWS])
     }  # fmt: skip
     said = w("table_trials", shown=len(rows), n=len(case.ranked))
-    table = Table(head, rows, frozenset(numbers), frozenset({0} if case.standing else ()))
+    table = Table(tuple(head), rows, frozenset(numbers), frozenset({0} if case.standing else ()))
     return [Paragraph(said), table] if rows else []
+
+
+def _params(run: Run, names: list[str], few: bool) -> tuple[str, ...]:
+    """A cell for each, or one for all where a page would be too narrow."""
+    cells = [_brief(run.params[n]) if n in run.params else "" for n in names]
+    if few:
+        return tuple(cells)
+    return (", ".join(f"{n} {cell}" for n, cell in zip(names, cells, strict=True) if cell),)
+
+
+def _brief(value: Value) -> str:
+    return value_words(float(f"{value:.3g}") if isinstance(value, float) else value)

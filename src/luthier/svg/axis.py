@@ -62,31 +62,37 @@ def axis_of(values: NDArray[np.float64], label: str = "", *, log: bool = False) 
     return Axis(low - room, high + room, False, label)
 
 
-def loss_axis(curves: Sequence[NDArray[np.float64]], label: str, sign: float = 1.0) -> Axis:
+def loss_axis(
+    curves: Sequence[NDArray[np.float64]], label: str, sign: float = 1.0, room: float = 4.0
+) -> Axis:
     """An axis for many curves that a few which diverged do not squeeze.
 
-    `sign` is -1 where higher is better. The worst ends lie outside when they are far off.
+    `sign` is -1 where higher is better. What is worse than `room` times the median's distance from
+    the best lies outside.
     """
     parts = [sign * c[np.isfinite(c)] for c in curves]
     losses = np.concatenate(parts) if parts else np.empty(0)
     if not len(losses):
         return axis_of(losses, label)
-    low, middle, high = (float(q) for q in np.quantile(losses, [0, 0.5, 0.97]))
+    most = 0.97 if len(curves) > 3 else 1.0
+    low, middle, high = (float(q) for q in np.quantile(losses, [0, 0.5, most]))
     wide = sign > 0 and low > 0 and middle / low > 8
-    limit = low + 4 * max(middle - low, 1e-12 * (abs(low) + 1))
+    limit = low + room * max(middle - low, 1e-12 * (abs(low) + 1))
     top = high if wide else min(high, max(limit, low + 0.25 * (high - low)))
     return axis_of(sign * losses[losses <= max(top, middle)], label, log=wide)
 
 
 def _ticks(low: float, high: float, n_most: int) -> list[float]:
+    """Multiples of the smallest of 1, 2, 2.5, 5 times a power of ten that gives few enough."""
     rough = (high - low) / max(n_most, 1)
     if not (math.isfinite(rough) and rough > 0):
         return [low]
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [round(i * step, 12) if abs(step) > 1e-9 else i * step for i in range(first, last + 1)]
+    power = 10.0 ** (math.floor(math.log10(rough)) - 1)
+    for step in (power * m for m in (5, 10, 20, 25, 50, 100)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first <= n_most:
+            return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+    return [low]
 
 
 def _log_ticks(low: float, high: float, n_most: int) -> list[float]:

@@ -39,12 +39,20 @@ class Line:
 
 
 def chart(
-    lines: Sequence[Line], x: Axis, y: Axis, *, title: str, width: int = 640, height: int = 260
-) -> str:
-    """Lines over two axes, with a legend of those that have a name."""
+    lines: Sequence[Line], x: Axis, y: Axis, *, title: str, width: int = 640, height: int = 260,
+    events: Sequence[tuple[float, str]] = (),
+) -> str:  # fmt: skip
+    """Lines over two axes, with a legend of those that have a name.
+
+    `events`: where something happened, each a step and a few letters for it.
+    """
     left, right, top, bottom = 58, 14, 26, 36
     w, h = width - left - right, height - top - bottom
     parts = [_frame(x, y, left, top, w, h)]
+    for step, letters in events:
+        at = left + w * float(x.place(np.array(step)))
+        parts.append(f"<path d='M{at:.1f} {top}v{h}' stroke='{_AXIS}' stroke-dasharray='2 3'/>")
+        parts.append(_text(at + 3, top + 10, letters))
     clip = f"c{left}-{top}-{w}-{h}"  # pictures of one size may share it
     parts.append(f"<clipPath id='{clip}'><rect x='{left}' y='{top - 1}' width='{w}' "
                  f"height='{h + 2}'/></clipPath><g clip-path='url(#{clip})' fill='none' "
