@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -104,10 +105,8 @@ def test_the_numbers_are_those_of_the_other_commands(study: StudyResult) -> None
         assert f"{one.value:.2f} ± {one.error:.2f}" in page
     order = [str(run.trial) for run in by_merit(study.view)]
     table = page.partition("The first 14 of 14 trials.")[2]
-    assert (
-        re.findall(r" (\d+) -?[\d.]+(?:e-\d)? \d+ \d+ (?:completed|paused|failed)", table)
-        == [number for number in order if number != "5" or "nan" not in table][: len(order)]
-    )
+    rows = re.findall(r" (\d+) -?[\d.]+(?:e-\d)? \d+ \d+ (?:completed|paused|failed)", table)
+    assert rows == order
     assert "trial 5: ValueError: no such <file>" in page
     for words in ("1e-5 to 1, logarithmic", "0.001 (medium)", "only when optimizer is sgd",
                   "may change while training", "7 (fixed)", "5e-5 to"):  # fmt: skip
@@ -230,14 +229,12 @@ def test_changes_with_their_verdicts(tmp_path: Path) -> None:
     with luthier.start(params=params, minimize="loss", max_steps=40, store=store) as run:
         level = 1.0
         for step in run.steps():
-            level *= 0.98 if step < 21 else 0.8
+            level *= 0.8 if run.params.lr < 0.05 else 0.98
             run.report(loss=level)
             if step == 20:
-                done = CliRunner().invoke(
-                    command, ["set", "0", "lr=0.01", "--because", "too <fast>",
-                              "--store", str(store)])  # fmt: skip
-                assert "asked" in done.output or "obeyed" in done.output
-            assert run.params.lr > 0
+                open_study(store).run(0).change(because="too <fast>", lr=0.01)
+            if step >= 20:
+                time.sleep(0.05)  # time for the tuner to pass it on
     page = Texts(to_html(report(open_study(store).store))).text
     assert "human change ×1" in page
     assert "change lr 0.1 → 0.01 too <fast> helped: loss" in page
@@ -247,11 +244,9 @@ def test_changes_with_their_verdicts(tmp_path: Path) -> None:
 def test_an_empty_study_has_a_report(tmp_path: Path) -> None:
     luthier.create(space={"x": luthier.Float(0, 1)}, minimize="loss", store=tmp_path / "e.db",
                    trials=1).close()  # fmt: skip
-    for lang in ("en", "zh"):
-        Texts(to_html(report(open_study(tmp_path / "e.db").store, lang)))
-    assert "No run has reported a number yet." in to_html(
-        report(open_study(tmp_path / "e.db").store)
-    )
+    store = open_study(tmp_path / "e.db").store
+    for lang, words in (("en", "No run has reported a number yet."), ("zh", "还没有任何运行")):
+        assert words in Texts(to_html(report(store, lang))).text
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs a browser")
