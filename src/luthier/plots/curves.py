@@ -32,7 +32,7 @@ def study_curves(store: Store) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
     for place, run in reversed(list(enumerate(runs))):
         best = place == 0
         broken = run.state in (RunState.FAILED, RunState.LOST)
-        color = ORANGE if best else RED if broken else colormaps[COLORS](0.92 - 0.92 * place / n)
+        color = ORANGE if best else RED if broken else colormaps[COLORS](0.9 * place / n)
         label = f"trial {run.trial}: {shown(study.loss(run.curve.best_loss))}" if best else None
         axes.plot(
             run.curve.steps, sign * run.curve.values, color=color, label=label,
@@ -46,16 +46,23 @@ def study_curves(store: Store) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
     if runs:
         axes.legend(loc="best")
     if len(runs) > 1:
-        ranks = ScalarMappable(Normalize(1, len(runs)), colormaps[f"{COLORS}_r"])
-        bar = drawn.colorbar(ranks, ax=axes, label="standing (1 is the best)")
+        ranks = ScalarMappable(Normalize(1, len(runs)), colormaps[COLORS])
+        bar = drawn.colorbar(ranks, ax=axes, label="standing; 1 is the best")
         bar.ax.invert_yaxis()
     return drawn
 
 
 def run_curves(store: Store, run_id: str) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
-    """All metrics of one run; training and validation in one panel, changes as dotted lines."""
+    """All metrics of one run but probes; training and validation in one panel.
+
+    Changes are dotted lines with their number in the diary.
+    """
     groups: dict[str, list[str]] = {}
-    metrics = {n: c for n, c in store.metrics(run_id).items() if len(c)}
+    metrics = {
+        name: curve
+        for name, curve in store.metrics(run_id).items()
+        if len(curve) and not name.startswith("probe/")
+    }
     for name in metrics:
         side, _, stem = name.replace("/", "_").partition("_")
         groups.setdefault(stem if side in _SIDES else name, []).append(name)
@@ -74,7 +81,7 @@ def run_curves(store: Store, run_id: str) -> Any:  # noqa: ANN401  matplotlib.fi
             color = next((c for side, c in _SIDES.items() if name.startswith(side)), PURPLE)
             panel.plot(curve.steps, curve.values, color=color, label=name, linewidth=1.6,
                        marker="o" if len(curve) == 1 else None, markersize=3)  # fmt: skip
-        scale(panel, loss_axis([metrics[name].values for name in names], "", room=12.0))
+        scale(panel, loss_axis([metrics[name].values for name in names], "", room=30.0))
         for step, number in changes:
             panel.axvline(step, color=GREY, linestyle=":", linewidth=1)
             panel.annotate(f"#{number}", (step, 1), xycoords=("data", "axes fraction"),

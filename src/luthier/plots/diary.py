@@ -9,7 +9,7 @@ from luthier.contracts import Store
 from luthier.core.script import script_of
 from luthier.diary import Page, diary_of
 from luthier.plots.figure import figure, scale
-from luthier.svg.axis import loss_axis, shown
+from luthier.svg.axis import axis_of, loss_axis, shown
 from luthier.svg.chart import BLUE, GREEN, GREY, ORANGE, RED
 
 # a shape and a colour each: neither has to be seen
@@ -34,14 +34,13 @@ def diary(store: Store, run_id: str) -> Any:  # noqa: ANN401  matplotlib.figure.
         top.plot(curve.steps, curve.values, color=GREY, linewidth=1, linestyle=(0, (3, 2)))
     for curve in curves[-1:]:
         top.plot(curve.steps, curve.values, color=BLUE, linewidth=1.8)
-    axis = loss_axis([c.values for c in curves], study.metric, study.loss(1.0), room=12.0)
+    axis = loss_axis([c.values for c in curves], study.metric, study.loss(1.0), room=30.0)
     scale(top, axis)
     for page in pages:
         _mark(top, page, now, study.metric)
     for panel, (name, (steps, values, log)) in zip(panels[1:-1], live.items(), strict=True):
         panel.step(steps, values, where="post", color=BLUE, linewidth=1.6)
-        if log:
-            panel.set_yscale("log")
+        scale(panel, axis_of(np.array(values), log=log), n_ticks=3)
         panel.set_ylabel(name, rotation=0, ha="right", va="center")
     last = max([float(c.steps[-1]) for c in curves if len(c)], default=1.0)
     for panel in panels[:-1]:
@@ -87,10 +86,11 @@ def _live(store: Store, run_id: str) -> dict[str, tuple[list[float], list[float]
                 values.append(params[name])
         steps.append(run.step)
         values.append(values[-1])
-        if all(isinstance(v, int | float) for v in values):
+        numbers = [float(v) for v in values if isinstance(v, int | float)]
+        if len(numbers) == len(values):
             domain = view.study.space.domains.get(name)
-            log = bool(getattr(domain, "log", False)) and min(map(float, values)) > 0  # type: ignore[arg-type]
-            found[name] = steps, [float(np.float64(v)) for v in values], log  # type: ignore[arg-type]
+            log = bool(getattr(domain, "log", False)) and min(numbers) > 0
+            found[name] = steps, numbers, log
     return found
 
 

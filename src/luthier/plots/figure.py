@@ -7,7 +7,6 @@ from typing import Any
 
 from luthier.core.errors import OptionError
 from luthier.svg.axis import Axis
-from luthier.svg.chart import PALETTE
 
 SUFFIXES = (".png", ".svg", ".pdf")
 COLORS = "cividis"  # the same to all eyes, and in grey
@@ -54,7 +53,6 @@ def look() -> Iterator[None]:
             "legend.frameon": False,
             "lines.solid_capstyle": "round",
             "svg.fonttype": "none",
-            "axes.prop_cycle": matplotlib.cycler(color=list(PALETTE)),
         }
     ):
         yield
@@ -67,9 +65,11 @@ def figure(width_in: float, height_in: float) -> Any:  # noqa: ANN401  matplotli
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
-def scale(axes: Any, axis: Axis, which: str = "y") -> None:  # noqa: ANN401  matplotlib.axes.Axes
-    """Give one side of `axes` the range and scale of an axis."""
+def scale(axes: Any, axis: Axis, n_ticks: int = 6) -> None:  # noqa: ANN401  matplotlib.axes.Axes
+    """Give the upright side of `axes` the range, scale and ticks of an axis."""
     if axis.log:
-        getattr(axes, f"set_{which}scale")("log")
-    getattr(axes, f"set_{which}lim")(axis.low, axis.high)
-    getattr(axes, f"set_{which}label")(axis.label)
+        axes.set_yscale("log")
+    axes.set_yticks(*zip(*axis.ticks(n_ticks), strict=True))  # matplotlib's own are formulas
+    axes.set_yticks([], minor=True)
+    axes.set_ylim(axis.low, axis.high)
+    axes.set_ylabel(axis.label)

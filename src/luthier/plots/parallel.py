@@ -38,7 +38,7 @@ def parallel(store: Store) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
     n = max(len(runs) - 1, 1)
     for rank in range(len(runs) - 1, -1, -1):
         best = rank == 0
-        color = ORANGE if best else colormaps[COLORS](0.92 - 0.92 * rank / n)
+        color = ORANGE if best else colormaps[COLORS](0.9 * rank / n)
         axes.plot(places[rank], color=color, linewidth=2.6 if best else 1.0,
                   alpha=1.0 if best else 0.55, zorder=3 if best else 2, clip_on=False)  # fmt: skip
     for column, axis in enumerate(axes_of):

@@ -68,7 +68,7 @@ def _curve(case: Case) -> Picture:
         lines.insert(0, Line(second.steps, second.values, BLUE, 1.6, name=w(
             "trial", n=found.second.trial)))  # fmt: skip
     x = axis_of(np.concatenate([line.x for line in lines]), w("step"))
-    y = loss_axis([line.y for line in lines], case.study.metric, case.study.loss(1.0), room=12.0)
+    y = loss_axis([line.y for line in lines], case.study.metric, case.study.loss(1.0), room=30.0)
     events = [
         (entry.step, f"#{entry.number}") for entry in case.diary
         if isinstance(entry.action, Change | RollBack) and entry.state == "obeyed"
@@ -95,7 +95,7 @@ def _others(case: Case) -> list[Picture]:
         lines = [Line(c.steps, c.values, _color(name), 1.8, name=name if len(group) > 1 else "")
                  for name, c in group.items()]  # fmt: skip
         x = axis_of(np.concatenate([line.x for line in lines]), w("step"))
-        y = loss_axis([line.y for line in lines], stem, room=12.0)
+        y = loss_axis([line.y for line in lines], stem, room=30.0)
         caption = w("curve_other", metric=", ".join(group))
         svg = chart(lines, x, y, title=caption, width=310, height=210)
         pictures.append(Picture(f"best-metric-{number}", svg, caption))

@@ -78,8 +78,9 @@ def loss_axis(
     low, middle, high = (float(q) for q in np.quantile(losses, [0, 0.5, most]))
     wide = sign > 0 and low > 0 and middle / low > 8
     limit = low + room * max(middle - low, 1e-12 * (abs(low) + 1))
-    top = high if wide else min(high, max(limit, low + 0.25 * (high - low)))
-    return axis_of(sign * losses[losses <= max(top, middle)], label, log=wide)
+    top = min(high, middle * (middle / low) ** 3 if wide else limit)
+    inside = losses[losses <= max(top, middle)]
+    return axis_of(sign * np.append(inside, max(top, middle)), label, log=wide)
 
 
 def _ticks(low: float, high: float, n_most: int) -> list[float]:
