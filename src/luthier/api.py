@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
 
+from luthier import notebook
 from luthier.asktell import AskTell
 from luthier.calibration import asked_of
 from luthier.contracts import Policy, Sampler
@@ -23,6 +24,7 @@ from luthier.core.paths import StudyPaths
 from luthier.core.script import root_of, script_of
 from luthier.core.space import Space, make_space
 from luthier.core.study import Checkpoint, Goal, Run, Study, StudyView, metric_and_goal
+from luthier.environment import environment
 from luthier.executors.gpus import find_gpus, n_places
 from luthier.executors.machine import n_cores
 from luthier.handle import RunHandle
@@ -158,8 +160,7 @@ class Tunable:
             seed,
             budget,
         )
-        if lint:
-            self._lint(study.space, trials)
+        findings = self._lint(study.space, trials) if lint else None
         target, pickled = self._target(path, study.name)
         recipe = {
             "target": target,
@@ -170,6 +171,8 @@ class Tunable:
             "disk_gb": disk_gb,
             "gpus_per_run": gpus_per_run,
             "timeout_s": limit_s,
+            "environment": environment(),
+            "lint": findings,
         }
         if player is None and mode == "panda":
             self._player(None, mode, None, sampler).decide(StudyView(study, {}, {}))
@@ -222,11 +225,11 @@ class Tunable:
             return make_policy("autopilot")
         return make_policy(policy or ("asha" if self.max_steps else "full"), sampler)
 
-    def _lint(self, space: Space, trials: int | None) -> None:
-        """Findings go to stderr; notes are only counted. See docs/lint.md."""
+    def _lint(self, space: Space, trials: int | None) -> list[dict[str, Any]]:
+        """Findings, to be kept; they go to stderr, notes only counted. See docs/lint.md."""
         from luthier.lint import lint
         from luthier.lint.study import case_of_study
-        from luthier.lint.words import before_study
+        from luthier.lint.words import as_json, before_study
 
         case, _ = case_of_study(space, sys.modules.get(self.function.__module__), trials)
         report = lint(case)
@@ -239,6 +242,8 @@ class Tunable:
                 "them, mark the line with `# luthier: ignore[CODE] reason`, or use --no-lint "
                 "(search(lint=False))."
             )
+        found: list[dict[str, Any]] = as_json(report)["findings"]
+        return found
 
     def _stem(self) -> str:
         file = self._file()
@@ -311,6 +316,12 @@ class StudyResult:
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
 
+    def __repr__(self) -> str:
+        return notebook.study_text(self.view)
+
+    def _repr_html_(self) -> str:
+        return notebook.study_html(self.view)
+
     @property
     def name(self) -> str:
         """The study's name in its store."""
@@ -373,6 +384,12 @@ class Best:
     def __init__(self, store: SqliteStore, run: Run) -> None:
         self._store = store
         self.run = run
+
+    def __repr__(self) -> str:
+        return notebook.run_text(self._store.study, self.run, "best")
+
+    def _repr_html_(self) -> str:
+        return notebook.run_html(self._store.study, self.run, "best")
 
     @property
     def params(self) -> Mapping[str, Value]:
@@ -556,4 +573,5 @@ def create(
                   "maximize" if maximize else "minimize", max_steps, seed,
                   Budget(n_trials=trials))  # fmt: skip
     player = make_policy(policy)
-    return AskTell(SqliteStore.create(path, study, {"policy": to_recipe(player)}), player)
+    recipe = {"policy": to_recipe(player), "environment": environment()}
+    return AskTell(SqliteStore.create(path, study, recipe), player)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from luthier import notebook
 from luthier.core.action import (
     Action,
     Author,
@@ -25,7 +26,7 @@ from luthier.core.domain import Value
 from luthier.core.errors import OptionError, StudyError
 from luthier.core.ledger import Entry
 from luthier.core.script import params_at
-from luthier.core.study import Checkpoint, Run
+from luthier.core.study import Checkpoint, Run, Study
 from luthier.executors.nowhere import NowhereExecutor
 from luthier.policies.hand import Hand
 from luthier.stores.sqlite import SqliteStore
@@ -78,6 +79,12 @@ class RunHandle:
         self.study = study
         self.id = run_id
         self.run  # noqa: B018  StudyError when there is none
+
+    def __repr__(self) -> str:
+        return notebook.run_text(self._study(), self.run)
+
+    def _repr_html_(self) -> str:
+        return notebook.run_html(self._study(), self.run)
 
     @property
     def run(self) -> Run:
@@ -205,6 +212,11 @@ class RunHandle:
                 Tuner(store, Hand(), NowhereExecutor()).attend()
         finally:
             store.close()
+
+    def _study(self) -> Study:
+        store = self._open()
+        store.close()
+        return store.study
 
     def _open(self) -> SqliteStore:
         return SqliteStore.open(self._path, self.study)

@@ -13,6 +13,7 @@ from luthier.core.domain import Float, Int, Value
 from luthier.core.errors import StudyError
 from luthier.core.space import Space, make_space
 from luthier.core.study import RunState, Study, metric_and_goal
+from luthier.environment import environment
 from luthier.executors.here import HereExecutor
 from luthier.policies.hand import Hand
 from luthier.registry import to_recipe
@@ -52,7 +53,8 @@ def start(
     study = Study(going_on or free_name(path, name, stem), known, metric, goal, max_steps, seed)
     executor = HereExecutor()
     policy = Hand(known.cast(params))
-    recipe = {"target": "", "policy": to_recipe(policy), "executor": "here"}
+    recipe = {"target": "", "policy": to_recipe(policy), "executor": "here",
+              "environment": environment()}  # fmt: skip
 
     def listen() -> None:
         try:

@@ -364,9 +364,9 @@ def _say_end(result: Any, store: str, as_json: bool) -> None:  # noqa: ANN401
 
 
 def _add_families() -> None:
-    from luthier.cli import hand
+    from luthier.cli import exchange, hand, plot, report
 
-    for command in hand.COMMANDS:
+    for command in (*hand.COMMANDS, *exchange.COMMANDS, *plot.COMMANDS, *report.COMMANDS):
         luthier.add_command(command)
 
 

@@ -129,6 +129,12 @@ class SqliteStore:
         return self._ledger.closed
 
     @property
+    def created_s(self) -> float:
+        """When it was created, in seconds since the epoch."""
+        query = "SELECT created_s FROM study WHERE key = ?"
+        return float(self._db.execute(query, (self._key,)).fetchone()[0])
+
+    @property
     def recipe(self) -> dict[str, Any]:
         """What was given when the study was created: target, policy, executor."""
         query = "SELECT recipe FROM study WHERE key = ?"

@@ -1,0 +1,74 @@
+"""`luthier import` and `luthier export`: in from other tools, and out to them."""
+
+import json
+from pathlib import Path
+
+import click
+
+_STORE = click.option(
+    "--store", type=click.Path(dir_okay=False), default="luthier.db", show_default=True,
+    help="File that keeps the studies.",
+)  # fmt: skip
+_FORMATS = ("csv", "parquet", "tensorboard")
+
+
+@click.group(name="import")
+def import_group() -> None:
+    """Bring in studies of other tools."""
+
+
+@import_group.command()
+@click.argument("place", metavar="URL|FILE")
+@click.option("--study", help="Only this study; default: all of them.")
+@click.option("--name", help="Another name for it here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@_STORE
+def optuna(place: str, study: str | None, name: str | None, as_json: bool, store: str) -> None:
+    """Bring in studies of an Optuna storage: sqlite:///FILE, another URL, or a journal file."""
+    from luthier.exchange.optuna_study import import_optuna
+
+    imported = import_optuna(place, Path(store), study, name)
+    if as_json:
+        rows = [{"study": i.name, "trials": i.n_trials, "told": i.told} for i in imported]
+        click.echo(json.dumps(rows))
+        return
+    for one in imported:
+        click.echo(f"{one.name}: {one.n_trials} trials")
+        for words in one.told:
+            click.echo(f"  {words}")
+    where = "" if store == "luthier.db" else f" --store {store}"
+    click.echo(f"next: luthier show {imported[0].name}{where}")
+
+
+@click.command()
+@click.argument("study", required=False)
+@click.option("-o", "--output", required=True, type=click.Path(),
+              help="Folder; or a .csv or .parquet file, for the trials alone.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Default: csv.")
+@_STORE
+def export(study: str | None, output: str, form: str | None, store: str) -> None:
+    """Write trials and curves for other tools: CSV, Parquet, TensorBoard event files."""
+    from luthier import api
+    from luthier.core.errors import OptionError
+    from luthier.exchange.tables import write_tables, write_trials
+
+    path = Path(output)
+    result = api.open_study(store, study)
+    if path.suffix in (".csv", ".parquet") and not path.is_dir():
+        if form not in (None, path.suffix[1:]):
+            raise OptionError(f"-o {path} --format {form}; expected a folder for {form}.")
+        written, told = [write_trials(result.view, path)], ""
+    elif form == "tensorboard":
+        from luthier.exchange.tensorboard import write_events
+
+        written, told = write_events(result.store, path)
+    else:
+        written, told = write_tables(result.store, path, form or "csv"), ""
+    many = len(written) > 4
+    click.echo(f"wrote {len(written)} files into {path}" if many else
+               "\n".join(f"wrote {file}" for file in written))  # fmt: skip
+    if told:
+        click.echo(told)
+
+
+COMMANDS = (import_group, export)

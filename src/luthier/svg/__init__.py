@@ -1,0 +1,1 @@
+"""Small pictures as SVG text, for reports and notebooks: no script, nothing from outside."""
