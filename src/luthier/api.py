@@ -11,6 +11,7 @@ from typing import Any, final
 from luthier.asktell import AskTell
 from luthier.contracts import Policy, Sampler
 from luthier.core.action import Author, Fork, Stop
+from luthier.core.auto import choose
 from luthier.core.budget import Budget, parse_seconds
 from luthier.core.constraint import Constraint
 from luthier.core.curve import Curve
@@ -103,8 +104,8 @@ class Tunable:
         """Tune within the budget: `time` ("10m"), `trials`, total training `steps`; the first ends.
 
         `workers`: runs at a time (default: as many as the GPUs hold, without GPUs one per core).
-        `policy`: a name or an object (default: "asha" with `max_steps`, else "full"). `stages`:
-        "importance" tunes one tier of parameters after the other. `executor`:
+        `policy`: a name, "auto" or an object (default: "asha" with `max_steps`, else "full").
+        `stages`: "importance" tunes one tier of parameters after the other. `executor`:
         "local" processes, or "inline" in this one. `memory_gb` and `timeout` limit each run;
         `disk_gb` limits all checkpoints of the study together. `gpus_per_run`: 2 for two devices
         a run, 0.5 for two runs a device (default: the devices shared out evenly). `lint`: look at
@@ -131,6 +132,11 @@ class Tunable:
         for option, value in (("disk_gb", disk_gb), ("memory_gb", memory_gb)):
             if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise OptionError(f"{option}={value}; expected more than 0, or nothing.")
+        n_workers = workers or n_places(find_gpus(), gpus_per_run) or os.cpu_count() or 1
+        if policy == "auto":
+            chosen = choose(self.space.fix(fixed or {}), self.max_steps, budget, n_workers)
+            policy, sampler = chosen.policy, chosen.sampler if sampler == "random" else sampler
+            print(f"auto: {policy}, {sampler}: {chosen.reason}", file=sys.stderr)
         player = make_policy(policy or ("asha" if self.max_steps else "full"), sampler)
         player = in_stages(player, stages)
         path = Path(store)
@@ -150,7 +156,7 @@ class Tunable:
             "target": target,
             "policy": to_recipe(player),
             "executor": executor,
-            "workers": workers or n_places(find_gpus(), gpus_per_run) or os.cpu_count() or 1,
+            "workers": n_workers,
             "memory_gb": memory_gb,
             "disk_gb": disk_gb,
             "gpus_per_run": gpus_per_run,

@@ -35,7 +35,7 @@ def luthier() -> None:
 @_STEPS
 @_WORKERS
 @click.option(
-    "--policy", help="What trains next: asha, hyperband, … (docs/policies.md), or a sampler's name."
+    "--policy", help="What trains next: auto, asha, … (docs/policies.md), or a sampler's name."
 )
 @click.option("--sampler", default="random", show_default=True, help="Who proposes new points.")
 @click.option("--stages", type=click.Choice(["none", "importance"]), default="none",
