@@ -14,6 +14,7 @@ from luthier.asktell import AskTell
 from luthier.calibration import asked_of
 from luthier.contracts import Policy, Sampler
 from luthier.core.action import Author, Fork, Stop
+from luthier.core.auto import choose
 from luthier.core.budget import Budget, parse_seconds
 from luthier.core.choose import MODES
 from luthier.core.constraint import Constraint
@@ -115,8 +116,8 @@ class Tunable:
         With `time`, what is not given is chosen after a measurement (docs/choose.md): `mode`
         ("panda", "children" or "caviar"), `policy`, `workers`. `children`: raise so many, one
         after the other. Without `time`, or with a sampler or stages: `workers` as many as the GPUs
-        hold, else one per core; `policy`, a name or an object, "asha" with `max_steps`, else
-        "full". `stages`:
+        hold, else one per core; `policy`, a name, "auto" or an object, "asha" with `max_steps`,
+        else "full". `stages`:
         "importance" tunes one tier of parameters after the other. `executor`:
         "local" processes, or "inline" in this one. `memory_gb` and `timeout` limit each run;
         `disk_gb` limits all checkpoints of the study together. `gpus_per_run`: 2 for two devices
@@ -146,6 +147,11 @@ class Tunable:
             if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise OptionError(f"{option}={value}; expected more than 0, or nothing.")
         mode = _checked_mode(mode, children, policy)
+        n_workers = workers or n_places(find_gpus(), gpus_per_run) or n_cores()
+        if policy == "auto":
+            chosen = choose(self.space.fix(fixed or {}), self.max_steps, budget, n_workers)
+            policy, sampler = chosen.policy, chosen.sampler if sampler == "random" else sampler
+            print(f"auto: {policy}, {sampler}: {chosen.reason}", file=sys.stderr)
         player: Policy | None = None
         plain = sampler == "random" and stages in (None, "none")
         if policy is not None or budget.time_s is None or not plain:
@@ -166,7 +172,11 @@ class Tunable:
             "target": target,
             "policy": to_recipe(player) if player else None,
             "executor": executor,
-            "workers": workers or n_places(find_gpus(), gpus_per_run) or n_cores(),
+<<<<<<< HEAD
+            "workers": n_workers,
+=======
+            "workers": n_workers,
+>>>>>>> freeze
             "memory_gb": memory_gb,
             "disk_gb": disk_gb,
             "gpus_per_run": gpus_per_run,

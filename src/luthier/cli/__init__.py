@@ -36,7 +36,7 @@ def luthier() -> None:
 @_STEPS
 @_WORKERS
 @click.option(
-    "--policy", help="What trains next: asha, hyperband, … (docs/policies.md), or a sampler's name."
+    "--policy", help="What trains next: auto, asha, … (docs/policies.md), or a sampler's name."
 )
 @click.option(
     "--mode",

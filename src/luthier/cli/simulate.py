@@ -11,6 +11,8 @@ from typing import Any, final
 import click
 import numpy as np
 
+from luthier.core.auto import choose
+from luthier.core.budget import Budget
 from luthier.core.errors import LuthierError, OptionError, TableError
 from luthier.core.space import Space
 from luthier.simulation import Outcome, policy_on, simulate
@@ -73,9 +75,13 @@ def simulate_command(
     for table in _tables(names):
         space = with_priors(table.space, known)
         for policy in policies:
+            meant = policy
+            if policy == "auto":
+                budget = Budget(n_steps=budget_runs * table.max_steps)
+                meant = choose(space, table.max_steps, budget, n_workers).policy
             for seed in range(n_seeds):
                 outcome = simulate(
-                    table, policy_on(table, policy), budget_runs=budget_runs,
+                    table, policy_on(table, meant), budget_runs=budget_runs,
                     n_workers=n_workers, seed=seed, space=space,
                 )  # fmt: skip
                 cases.append(Case(table.name, policy, seed, n_workers, outcome))

@@ -26,6 +26,7 @@ from luthier.models.encoding import Encoding
 from luthier.models.priors import Belief, doubted
 from luthier.models.readings import log_grid
 from luthier.policies.asha import Asha
+from luthier.policies.hunches import with_hunches
 
 Array = NDArray[np.float64]
 
@@ -145,7 +146,8 @@ class Picture:
         model = CurveModel.of(runs, x, encoding, grid, kind)
         if model is None:
             return None
-        belief = Belief(view.study.space, doubted(view.study.space, units, model.lowest))
+        space = with_hunches(view.study.space)
+        belief = Belief(space, doubted(space, units, model.lowest))
         return cls(view, runs, encoding, units, x, model, belief)
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
@@ -267,7 +269,7 @@ def _first_point(
 ) -> dict[str, Value] | None:
     """A point from the priors; None without any, and for the first, which is all defaults."""
     space = view.study.space
-    belief = Belief(space)
+    belief = Belief(with_hunches(space))
     if not belief.names or not view.trials:
         return None
     places = _encoding(space, sampler).places

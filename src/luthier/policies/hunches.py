@@ -1,0 +1,57 @@
+"""What a parameter's name lets one expect, where the user has stated no prior.
+
+Most spaces come without priors, yet a `learning_rate` is a learning rate. What is known of the
+optimizer's parameters (`luthier explain lr`) becomes a faint prior: it draws the first points, and
+is dropped as any other when what was seen speaks against it.
+"""
+
+import math
+from dataclasses import replace
+
+from luthier.core.domain import Float, Int
+from luthier.core.space import Space
+from luthier.knowledge.hyperparameter import Hyperparameter, known
+
+_ADAM, _MOMENTUM = {"adam", "adamw"}, {"sgd", "momentum"}
+_EDGE = 0.25  # whoever chose a range of magnitudes took the best to lie inside
+
+
+def with_hunches(space: Space) -> Space:
+    """The space with priors of low confidence for the numbers whose names are known."""
+    meant = {name: known(name) for name in space.names}
+    ids = {one.id for one in meant.values() if one is not None}
+    optimizers = _ADAM if ids & {"beta1", "beta2"} else _MOMENTUM if "momentum" in ids else set()
+    domains = dict(space.domains)
+    for name, one in meant.items():
+        domain = domains[name]
+        if one is not None and isinstance(domain, Float | Int) and domain.prior is None:
+            domains[name] = _with_hunch(domain, _usual(one, optimizers))
+    return replace(space, domains=domains)
+
+
+def _usual(one: Hyperparameter, optimizers: set[str]) -> list[float]:
+    """Values advised for training from scratch; what depends on the problem has low confidence."""
+    return [
+        float(r.prior) for r in one.ranges
+        if r.confidence != "low" and r.view == "modern" and r.setting != "fine-tuning"
+        and not r.family and (not r.optimizer or not optimizers or optimizers & set(r.optimizer))
+        and isinstance(r.prior, int | float) and not isinstance(r.prior, bool)
+    ]  # fmt: skip
+
+
+def _with_hunch(domain: Float | Int, usual: list[float]) -> Float | Int:
+    if not usual:
+        return domain
+    middle = sum(usual) / len(usual)
+    if min(usual) > 0:
+        middle = math.exp(sum(map(math.log, usual)) / len(usual))
+    middle = min(max(middle, domain.low), domain.high)
+    if isinstance(domain, Int):
+        place = _inside(domain.to_unit(round(middle)), domain)
+        return replace(domain, prior=domain.from_unit(place), confidence="low")
+    place = _inside(domain.to_unit(middle), domain)
+    return replace(domain, prior=domain.from_unit(place), confidence="low")
+
+
+def _inside(unit: float, domain: Float | Int) -> float:
+    return min(max(unit, _EDGE), 1.0 - _EDGE) if domain.log else unit
