@@ -1,0 +1,2 @@
+// Words of the run, lineage and knowledge views.
+export default {};
