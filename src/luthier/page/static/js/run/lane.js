@@ -35,7 +35,7 @@ export function createLane(cards) {
     const last = entries.at(-1);
     const one = entries.length === 1;
     const glyph = h("button",
-      { type: "button", class: `glyph by-${last.author} is-${last.state}${one ? "" : " many"}`,
+      { class: `glyph by-${last.author} is-${last.state}${one ? "" : " many"}`,
         "aria-label": entries.map(spoken).join("; ") },
       one ? icon(last.kind) : String(entries.length));
     glyph.group = entries;

@@ -1,191 +1,180 @@
 // The objective and what shares its axis, with all that was done to the run.
+import { category, css } from "../colors.js";
+import { search } from "../chart.js";
 import { fill, h } from "../dom.js";
-import { count, short } from "../format.js";
+import { count, number, numbers, short } from "../format.js";
 import { t } from "../i18n.js";
 import { createLane } from "./lane.js";
 import { createRail } from "./rail.js";
-import { curve, extent, family, wantsLog } from "./series.js";
-import { ink, join } from "./stack.js";
+import { curve, family, wantsLog } from "./series.js";
+import { rangeOf } from "./stack.js";
 
 const HEIGHT_PX = 320;
-const LINES = ["--line-1", "--line-2", "--line-3", "--line-4"];
-const BRANCH_SHARE = 0.6; // a branch that was given up may widen the axis by this share, no more
+const COLORS = [0, 1, 2, 3].map(category);
 
-/** The chart. `update(run, curves)` draws; `onCheckpoint(anchor, checkpoint)`, `cards(entries)`. */
+/**
+ * The panel. `update(run, curves)` draws, `readAt(step | null)` tells the values there;
+ * `onCheckpoint(anchor, checkpoint)` is a click on the rail, `cards(entries)` what a glyph shows.
+ */
 export function createObjective(stack, { objective, onCheckpoint, cards }) {
   const readout = h("div", { class: "readout" });
-  const logBox = h("button", { type: "button", class: "quiet toggle", onclick: () => setLog(!log) }, t("run.log"));
-  const unzoom = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => stack.zoom(null) }, t("run.unzoom"));
-  const host = h("div", { class: "plot", role: "img", "aria-label": t("run.chart.label", { metric: objective }) });
+  const logBox = h("button", { class: "small-button", onClick: () => setLog(!useLog()) }, t("run.log"));
+  const unzoom = h("button", { class: "small-button", hidden: true, onClick: () => stack.zoom(null) }, t("run.unzoom"));
+  const host = h("div");
   const lane = createLane(cards);
   const rail = createRail(onCheckpoint);
-  const root = h("section", { class: "card chart-card", "aria-label": objective },
-    h("div", { class: "chart-head" }, h("h2", {}, objective), readout, h("span", { class: "grow" }), unzoom, logBox),
+  const root = h("section", { class: "panel run-chart" },
+    h("header", {}, h("h2", {}, objective), readout, h("span", { class: "grow" }), unzoom, logBox),
     lane.root, host, rail.root);
 
-  let chart = null;
-  let shape = "";
+  let now = empty();
   let log = null; // null: as the values ask for
-  let drawn = null;
-  stack.onZoom = () => (unzoom.hidden = !stack.isZoomed);
+  let built = null;
+  let step = null;
+  const useLog = () => (log ?? now.wantsLog) && now.mayLog;
+  const { chart } = stack.add(host, {
+    height: HEIGHT_PX,
+    label: t("run.chart.label", { metric: objective }),
+    under: (on) => paintUnder(on, now, useLog()),
+    over: (on) => {
+      paintMarks(on, now);
+      lane.place(on.plot, now.entries);
+      rail.place(on.plot, now.checkpoints, now.step);
+    },
+  });
 
   function setLog(wanted) {
     log = wanted;
-    if (drawn) draw(drawn);
+    draw();
   }
 
-  function draw(now) {
-    drawn = now;
-    const useLog = (log ?? now.wantsLog) && now.mayLog;
+  function draw() {
+    const logs = useLog();
     logBox.disabled = !now.mayLog;
-    logBox.setAttribute("aria-pressed", String(useLog));
-    const next = [useLog, now.names.join(), now.branches.length, Boolean(now.forecast)].join("|");
-    const data = join(now.tables);
-    if (chart && next === shape) chart.set(data);
-    else {
-      chart?.remove();
-      shape = next;
-      chart = stack.chart(host, {
-        height_px: HEIGHT_PX,
-        log: useLog,
-        data,
-        series: seriesOf(now),
-        bands: now.forecast ? [bandOf(now)] : [],
-        range: (low, high) => widened(low, high, drawn, useLog),
-        draw: (u) => paint(u, drawn),
-        onCursor: (u, index) => read(u, index),
-        onDrawn: (u) => {
-          lane.place(u, drawn.entries);
-          rail.place(u, drawn.checkpoints, drawn.step);
-        },
-      });
+    logBox.ariaPressed = String(logs);
+    chart.options.yRange = rangeOf(now.lines.map((l) => l.y), now.beside, logs);
+    chart.options.xRange = stack.range;
+    if (built !== logs) {
+      built = logs;
+      chart.change({ yLog: logs });
     }
-    read(chart.u, null);
+    chart.set(now.lines.map((line, i) => ({ ...line, key: line.name, color: COLORS[i], width: 2, plain: true })));
+    readAt(step);
   }
 
-  function read(u, index) {
-    const names = drawn.names;
-    const at = index ?? lastIndex(u.data, names.length);
-    const parts = names.map((name, i) => {
-      const column = u.data[i + 1];
-      let j = at;
-      while (j > 0 && (column?.[j] === undefined || column?.[j] === null)) j -= 1;
-      return h("span", { class: "key" },
-        h("i", { class: `swatch line-${i + 1}` }), `${name} `, h("b", {}, short(column?.[j] ?? null)));
+  function readAt(at) {
+    step = at;
+    const parts = now.lines.map((line, i) => {
+      const index = nearest(line.x, at);
+      const swatch = h("i", { class: "swatch", style: { background: COLORS[i] } });
+      return h("span", { class: "key" }, swatch, line.name, h("b", {}, short(line.y[index] ?? null)));
     });
-    const step = u.data[0]?.[at];
-    fill(readout, h("span", { class: "key at" }, step === undefined ? "" : t("run.at", { step: count(step) })), parts,
-      drawn.forecast && h("span", { class: "key dim" }, h("i", { class: "swatch forecast" }), t("run.forecast")),
-      drawn.branches.length > 0 && h("span", { class: "key dim" }, h("i", { class: "swatch branch" }), t("run.branches")));
+    const first = now.lines[0];
+    const shown = first?.x.length ? first.x[nearest(first.x, at)] : null;
+    fill(readout, shown !== null && h("span", { class: "key" }, t("run.at", { step: count(shown) })), parts,
+      now.forecast && h("span", { class: "key" }, h("i", { class: "swatch dashed" }), t("run.forecast")),
+      now.branches.length > 0 && h("span", { class: "key" }, h("i", { class: "swatch dotted" }), t("run.branches")));
   }
 
   return {
     root,
-    setLog,
-    update: (run, curves, maxSteps) => draw(prepared(run, curves, objective, maxSteps)),
-    close: () => chart?.remove(),
+    readAt,
+    onZoom: (zoomed) => (unzoom.hidden = !zoomed),
+    update(run, curves) {
+      now = prepared(run, curves, objective);
+      draw();
+    },
   };
 }
 
-function prepared(run, curves, objective, maxSteps) {
-  const known = family(Object.keys(curves.metrics), objective).slice(0, LINES.length);
-  const names = known.filter((name) => name in curves.metrics);
-  const lines = names.map((name) => curve(curves.metrics[name]));
-  const branches = (curves.branches ?? []).filter((b) => names.includes(b.metric)).map((b) => ({ ...curve(b), metric: b.metric }));
-  const forecast = curves.forecast && curve({ x: curves.forecast.x, y: curves.forecast.mean });
-  const tables = [...lines, ...branches].map(({ x, y }) => [x, y]);
-  if (forecast) {
-    const { x, low, high } = curves.forecast;
-    tables.push([forecast.x, forecast.y, curve({ x, y: low }).y, curve({ x, y: high }).y]);
-  }
+const empty = () => ({ lines: [], branches: [], forecast: null, beside: [], wantsLog: false, mayLog: false, entries: [], checkpoints: [], step: 0 });
+
+function prepared(run, curves, objective) {
+  const names = family(Object.keys(curves.metrics), objective).filter((n) => n in curves.metrics).slice(0, COLORS.length);
+  const lines = names.map((name) => ({ ...curve(curves.metrics[name]), name }));
+  const branches = (curves.branches ?? [])
+    .filter((b) => names.includes(b.metric))
+    .map((b) => ({ ...curve(b), color: COLORS[names.indexOf(b.metric)] }));
+  const told = curves.forecast;
+  const forecast = told && { x: numbers(told.x), mean: numbers(told.mean), low: numbers(told.low), high: numbers(told.high) };
   const values = lines.flatMap((line) => line.y);
   return {
-    names,
     lines,
     branches,
     forecast,
-    tables: tables.length ? tables : [[[0], [null]]],
-    branchExtent: extent(branches.map((b) => b.y)),
-    forecastExtent: forecast && extent([forecast.y]),
-    bad: lines.flatMap((line) => line.bad),
+    beside: [...branches.map((b) => b.y), ...(forecast ? [forecast.mean] : [])],
     wantsLog: wantsLog(values),
-    mayLog: values.some((v) => v > 0) && !values.some((v) => v !== null && v <= 0),
+    mayLog: values.some((v) => v > 0) && !values.some((v) => v <= 0),
     entries: run.entries,
     checkpoints: run.checkpoints,
-    step: run.step,
-    maxSteps,
+    step: number(run.step) ?? 0,
   };
 }
 
-function seriesOf(now) {
-  const colour = (name) => LINES[now.names.indexOf(name)];
-  const lines = now.names.map((name) => ({ stroke: () => ink(colour(name)), width: 2, points: { size: 5 } }));
-  if (!lines.length && !now.branches.length && !now.forecast) return [{}];
-  const branches = now.branches.map((branch) => ({
-    stroke: () => ink(colour(branch.metric)), alpha: 0.4, width: 1.5, dash: [3, 3], auto: false, points: { show: false },
-  }));
-  const faint = { width: 0, auto: false, points: { show: false } };
-  const forecast = now.forecast
-    ? [{ stroke: () => ink(LINES[0]), alpha: 0.8, width: 1.5, dash: [7, 5], auto: false, points: { show: false } }, faint, faint]
-    : [];
-  return [...lines, ...branches, ...forecast];
+/** The index of the x next to `at`; the last one if nothing is pointed at. */
+export function nearest(x, at) {
+  if (at === null || !x.length) return x.length - 1;
+  const right = search(x, at);
+  return right > 0 && at - x[right - 1] < x[right] - at ? right - 1 : right;
 }
 
-function bandOf(now) {
-  const mean = 1 + now.names.length + now.branches.length;
-  return { series: [mean + 2, mean + 1], fill: () => ink("--line-1-soft") };
-}
-
-function widened(low, high, now, log) {
-  if (low === null) return now.branchExtent ?? now.forecastExtent ?? [null, null];
-  const room = log ? 0 : (high - low) * BRANCH_SHARE;
-  const most = log ? high * (high / low) ** BRANCH_SHARE : high + room;
-  const least = log ? low / (high / low) ** BRANCH_SHARE : low - room;
-  for (const [bottom, top] of [now.branchExtent, now.forecastExtent].filter(Boolean)) {
-    high = Math.max(high, Math.min(top, most));
-    low = Math.min(low, Math.max(bottom, least));
-  }
-  return [low, high];
-}
-
-function paint(u, now) {
-  const { ctx, bbox } = u;
-  const at = (step) => Math.round(u.valToPos(step, "x", true)) + 0.5;
-  const inside = (x) => x >= bbox.left - 1 && x <= bbox.left + bbox.width + 1;
+function paintUnder(chart, now, log) {
+  const { ctx, box, ratio } = chart;
   ctx.save();
-  ctx.lineWidth = devicePixelRatio;
-  for (const entry of now.entries) {
-    if (entry.step === null || entry.state !== "obeyed") continue;
-    const x = at(entry.step);
-    if (!inside(x)) continue;
-    ctx.strokeStyle = ink(entry.author === "human" ? "--mark-human" : "--mark-other");
-    ctx.setLineDash(entry.author === "human" ? [] : [3 * devicePixelRatio, 3 * devicePixelRatio]);
-    line(ctx, x, bbox.top, x, bbox.top + bbox.height);
+  ctx.beginPath();
+  ctx.rect(box.left, box.top, box.width, box.height);
+  ctx.clip();
+  const floor = box.top + box.height;
+  const toY = (v) => (log && v <= 0 ? floor : chart.toY(v));
+  const trace = (x, y) => {
+    let open = false;
+    ctx.beginPath();
+    for (let k = 0; k < x.length; k += 1) {
+      if (!Number.isFinite(y[k])) open = false;
+      else ctx[open ? "lineTo" : "moveTo"](chart.toX(x[k]), toY(y[k])), (open = true);
+    }
+    ctx.stroke();
+  };
+  if (now.forecast) {
+    const { x, mean, low, high } = now.forecast;
+    ctx.fillStyle = ctx.strokeStyle = COLORS[0];
+    ctx.globalAlpha = 0.14;
+    ctx.beginPath();
+    for (let k = 0; k < x.length; k += 1) ctx.lineTo(chart.toX(x[k]), toY(high[k]));
+    for (let k = x.length - 1; k >= 0; k -= 1) ctx.lineTo(chart.toX(x[k]), toY(low[k]));
+    ctx.closePath();
+    ctx.fill();
+    ctx.globalAlpha = 0.75;
+    ctx.lineWidth = 1.5 * ratio;
+    ctx.setLineDash([6 * ratio, 4 * ratio]);
+    trace(x, mean);
   }
-  ctx.setLineDash([]);
-  ctx.strokeStyle = ink("--bad");
-  ctx.lineWidth = 1.5 * devicePixelRatio;
-  const size = 3 * devicePixelRatio;
-  for (const step of now.bad) {
-    const x = at(step);
-    if (!inside(x)) continue;
-    const y = bbox.top + 2 * size;
-    line(ctx, x - size, y - size, x + size, y + size);
-    line(ctx, x - size, y + size, x + size, y - size);
+  ctx.globalAlpha = 0.4;
+  ctx.lineWidth = 1.5 * ratio;
+  ctx.setLineDash([2 * ratio, 2 * ratio]);
+  for (const { x, y, color } of now.branches) {
+    ctx.strokeStyle = color;
+    trace(x, y);
   }
   ctx.restore();
 }
 
-function line(ctx, x0, y0, x1, y1) {
-  ctx.beginPath();
-  ctx.moveTo(x0, y0);
-  ctx.lineTo(x1, y1);
-  ctx.stroke();
-}
-
-function lastIndex(data, n) {
-  for (let i = data[0].length - 1; i >= 0; i -= 1) {
-    if (data.slice(1, n + 1).some((column) => column[i] !== undefined && column[i] !== null)) return i;
+function paintMarks(chart, { entries }) {
+  const { ctx, box, ratio } = chart;
+  ctx.save();
+  ctx.lineWidth = ratio;
+  for (const { step, state, author } of entries) {
+    if (step === null || state !== "obeyed") continue;
+    const x = Math.round(chart.toX(step)) + 0.5;
+    if (x < box.left || x > box.left + box.width) continue;
+    const human = author === "human";
+    ctx.strokeStyle = css(human ? "accent" : "faint");
+    ctx.globalAlpha = human ? 0.7 : 0.5;
+    ctx.setLineDash(human ? [] : [3 * ratio, 3 * ratio]);
+    ctx.beginPath();
+    ctx.moveTo(x, box.top - 4 * ratio);
+    ctx.lineTo(x, box.top + box.height);
+    ctx.stroke();
   }
-  return 0;
+  ctx.restore();
 }

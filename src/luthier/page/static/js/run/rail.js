@@ -35,7 +35,7 @@ export function createRail(onCheckpoint) {
   function create(checkpoint) {
     const name = checkpoint.kept ? ` (${checkpoint.kept})` : "";
     const dot = h("button",
-      { type: "button", class: `dot${checkpoint.kept ? " kept" : ""}`, dataset: { step: String(checkpoint.step) },
+      { class: `checkpoint${checkpoint.kept ? " kept" : ""}`, dataset: { step: String(checkpoint.step) },
         "aria-label": t("run.checkpoint", { step: count(checkpoint.step) }) + name,
         title: t("run.checkpoint", { step: count(checkpoint.step) }) + name });
     dot.addEventListener("click", () => onCheckpoint(dot, checkpoint));
