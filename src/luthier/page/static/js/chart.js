@@ -25,7 +25,18 @@ const FONT = '11px system-ui, "Noto Sans", "Noto Sans SC", sans-serif';
  * x rises. y may hold NaN and ±inf: the line breaks there and a cross marks the place.
  */
 export function createChart(root, options = {}) {
-  const chart = { options: { height: 280, ...options }, curves: [], zoom: null, lit: null, hit: null };
+  const chart = {
+    options: { height: 280, ...options }, curves: [], zoom: null, lit: null, kept: null, hit: null, plot: null,
+    get box() {
+      return chart.plot.bbox;
+    },
+    get ctx() {
+      return chart.plot.ctx;
+    },
+    get ratio() {
+      return devicePixelRatio;
+    },
+  };
   const tip = h("div", { class: "tip", hidden: true });
   const holder = h("div", { class: "chart", role: "img", "aria-label": chart.options.label ?? "" });
   holder.append(tip);
@@ -245,15 +256,6 @@ export function createChart(root, options = {}) {
     },
     toX: (v) => chart.plot.valToPos(v, "x", true),
     toY: (v) => chart.plot.valToPos(v, "y", true),
-    get box() {
-      return chart.plot.bbox;
-    },
-    get ctx() {
-      return chart.plot.ctx;
-    },
-    get ratio() {
-      return devicePixelRatio;
-    },
     destroy() {
       cancelAnimationFrame(asked);
       cancelAnimationFrame(wanted);

@@ -1,0 +1,98 @@
+// What the panels of a study view share: the study, the filter, the changes as they come.
+import { get, listen, studyPath } from "../api.js";
+import { number } from "../format.js";
+import { matcher, quote } from "../where.js";
+
+const NUMBERS = ["step", "to_step", "train_s", "best", "best_step", "last"];
+
+/** A row of the server with its numbers as numbers. */
+export function readRow(row) {
+  const read = { ...row };
+  for (const name of NUMBERS) read[name] = number(row[name]);
+  return read;
+}
+
+/** A field of a row by its name in `where`: the parameters first, then the row's own. */
+export const field = (row, name) => (name in row.params ? row.params[name] : row[name]);
+
+/**
+ * A study that is followed. Panels call `on(what, work)`; `what` is one of:
+ * study (head line changed) · rows (array of changed rows) · curves ({run: {x, y}} new points) · entries
+ * (diary entries) · filter · reset (fetch again) · hover (a run or null) · connection ("live" | "lost").
+ */
+export async function openStudy(name) {
+  const heard = new Map();
+  const tell = (what, ...args) => (heard.get(what) ?? []).forEach((work) => work(...args));
+  const info = await get(studyPath(name));
+  const data = {
+    name,
+    info,
+    path: (...rest) => studyPath(name, ...rest),
+    better: info.goal === "maximize" ? (a, b) => a > b : (a, b) => a < b,
+    filter: { where: "", text: "", states: [], brushes: {} },
+    hovered: null,
+    on(what, work) {
+      if (!heard.has(what)) heard.set(what, []);
+      heard.get(what).push(work);
+    },
+    tell,
+    /** The filter as a query of the server. */
+    query() {
+      const { text, states } = data.filter;
+      return { where: data.where(), text, state: states.join(",") };
+    },
+    /** All conditions in one: the words of the box and the brushes. */
+    where: () => [data.filter.where.trim(), ...Object.values(data.filter.brushes).map(clause)].filter(Boolean).join(" and "),
+    filtered: () => Boolean(data.where() || data.filter.text || data.filter.states.length),
+    /** A test of a row for the filter. */
+    test() {
+      const { text, states } = data.filter;
+      const fits = matcher(data.where()) ?? (() => true);
+      const words = text.trim().toLowerCase();
+      return (row) =>
+        (!states.length || states.includes(row.state)) &&
+        fits((key) => field(row, key)) &&
+        (!words || JSON.stringify([row.id, row.reason, row.error, row.params]).toLowerCase().includes(words));
+    },
+    change(part) {
+      Object.assign(data.filter, part);
+      tell("filter");
+    },
+    hover(run) {
+      if (data.hovered === run) return;
+      data.hovered = run;
+      tell("hover", run);
+    },
+  };
+  data.close = listen(name, {
+    onChange(change) {
+      if (change.study) {
+        Object.assign(info, change.study);
+        tell("study");
+      }
+      const rows = (change.rows ?? []).map(readRow);
+      if (rows.length) tell("rows", rows);
+      if (Object.keys(change.curves ?? {}).length) tell("curves", change.curves);
+      if (change.entries?.length) tell("entries", change.entries);
+    },
+    async onReset() {
+      try {
+        Object.assign(info, await get(studyPath(name)));
+        tell("study");
+        tell("reset");
+      } catch {
+        // The connection is down again; its return resets once more.
+      }
+    },
+    onState: (state) => tell("connection", state),
+  });
+  return data;
+}
+
+/**
+ * A brush as a condition. {name, low, high} for numbers; {name, without: [values]} for choices.
+ */
+export function clause({ name, low, high, without }) {
+  if (without) return without.map((value) => `${name}!=${quote(value)}`).join(" and ");
+  return `${name}>=${Number(low.toPrecision(6))} and ${name}<=${Number(high.toPrecision(6))}`;
+}

@@ -1,0 +1,66 @@
+// What was done to whom, by whom, and why: the newest first.
+import { get } from "../api.js";
+import { fill, h, throttle } from "../dom.js";
+import { count, moment, params } from "../format.js";
+import { has, t } from "../i18n.js";
+import { runHref } from "../route.js";
+
+const MANY = 200;
+const ROUTINE = new Set(["continue"]);
+
+/** The panel. Returns {el, leave}. */
+export function feedPanel(data) {
+  const entries = new Map(); // number → entry
+  const list = h("ol", { class: "feed" });
+  let author = "";
+  let gone = false;
+  const chooser = h("select", { "aria-label": t("feed.who"), onChange: (event) => {
+    author = event.target.value;
+    draw();
+  } }, ["", "policy", "human", "guard"].map((who) => h("option", { value: who }, t(who ? `author.${who}` : "feed.all"))));
+  const el = h("section", { class: "panel feed-panel", "aria-label": t("feed.title") },
+    h("header", {}, h("h2", {}, t("feed.title")), h("span", { class: "grow" }), chooser),
+    h("div", { class: "feed-scroll", tabIndex: 0, role: "region", "aria-label": t("feed.title") }, list));
+
+  const line = (entry) => {
+    const changed = Object.keys(entry.after ?? {}).length ? params(entry.after) : "";
+    return h("li", { class: `${entry.author} ${entry.state}`, dataset: { run: entry.run } },
+      h("div", { class: "what" },
+        h("span", { class: `who ${entry.author}`, title: t(`author.${entry.author}`) }, t(`author.${entry.author}.short`)),
+        h("a", { href: runHref(data.name, entry.run) }, t("nav.run", { run: entry.run })),
+        h("span", {}, has(`kind.${entry.kind}.${entry.state}`, has(`kind.${entry.kind}`, entry.kind))),
+        h("span", { class: "grow" }), h("time", { class: "faint" }, moment(entry.time_s))),
+      changed ? h("div", { class: "mono" }, changed) : null,
+      h("div", { class: "quiet" }, [entry.reason, entry.step === null || entry.step === undefined ? "" : t("feed.step", { step: count(entry.step) })].filter(Boolean).join(" · ")),
+      entry.state === "refused" ? h("div", { class: "bad" }, t("feed.refused", { why: entry.why })) : null);
+  };
+  function draw() {
+    const shown = [...entries.values()]
+      .filter((entry) => (author ? entry.author === author : !ROUTINE.has(entry.kind)))
+      .sort((a, b) => b.number - a.number).slice(0, MANY);
+    fill(list, shown.length ? shown.map(line) : h("li", { class: "quiet" }, t("feed.none")));
+  }
+  async function load() {
+    try {
+      const answer = await get(data.path("actions"), { limit: MANY });
+      for (const entry of answer.entries) entries.set(entry.number, entry);
+      if (!gone) draw();
+    } catch (error) {
+      if (!gone) fill(list, h("li", { class: "quiet" }, error.message));
+    }
+  }
+  const redraw = throttle(draw, 500);
+  data.on("entries", (news) => {
+    for (const entry of news) entries.set(entry.number, entry);
+    redraw();
+  });
+  data.on("reset", load);
+  load();
+  return {
+    el,
+    leave() {
+      gone = true;
+      redraw.cancel();
+    },
+  };
+}

@@ -1,0 +1,67 @@
+// What was spent against the best value so far.
+import { get } from "../api.js";
+import { createChart } from "../chart.js";
+import { css, onTheme } from "../colors.js";
+import { h, throttle } from "../dom.js";
+import { count, duration, numbers, short } from "../format.js";
+import { t } from "../i18n.js";
+import { runHref } from "../route.js";
+
+/** The panel. Returns {el, leave}. */
+export function progressPanel(data) {
+  const holder = h("div", { class: "body" });
+  let by = "steps";
+  let last = null;
+  let gone = false;
+  const buttons = ["steps", "time_s"].map((key) => h("button", {
+    "aria-pressed": String(key === by), onClick: () => {
+      by = key;
+      buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(["steps", "time_s"][k] === by)));
+      chart.change({ xFormat: by === "time_s" ? duration : count });
+      draw();
+    },
+  }, t(`progress.${key}`)));
+  const el = h("section", { class: "panel", "aria-label": t("progress.title") },
+    h("header", {}, h("h2", {}, t("progress.title")), h("span", { class: "grow" }), h("span", { class: "segments" }, buttons)), holder);
+  const chart = createChart(holder, {
+    height: 220, label: t("progress.title"), xFormat: count,
+    tip: (hit) => h("div", {}, h("b", {}, short(hit.y)), h("div", { class: "quiet" },
+      `${by === "steps" ? `${count(hit.x)} ${t("progress.steps")}` : duration(hit.x)}`), runs()[hit.index] ? h("div", {}, t("nav.run", { run: runs()[hit.index] })) : null),
+    onClick: (hit) => {
+      const run = runs()[hit.index];
+      if (run) location.hash = runHref(data.name, run);
+    },
+  });
+  const runs = () => last?.run ?? [];
+  function draw() {
+    if (!last) return;
+    const x = numbers(last[by]);
+    const y = numbers(last.best);
+    const fine = y.filter(Number.isFinite);
+    const yLog = fine.length > 0 && Math.min(...fine) > 0 && Math.max(...fine) / Math.min(...fine) > 20;
+    if (yLog !== Boolean(chart.options.yLog)) chart.change({ yLog });
+    chart.set([{ key: "best", x, y, color: css("accent"), width: 2, stepped: true }]);
+  }
+  async function load() {
+    try {
+      last = await get(data.path("progress"));
+      if (!gone) draw();
+    } catch {
+      // Drawn with what there was; asked again with the next change.
+    }
+  }
+  const later = throttle(load, 6000);
+  data.on("curves", later);
+  data.on("reset", load);
+  const stopTheme = onTheme(draw);
+  load();
+  return {
+    el,
+    leave() {
+      gone = true;
+      later.cancel();
+      stopTheme();
+      chart.destroy();
+    },
+  };
+}
