@@ -33,7 +33,7 @@ export function createField(live, onInput) {
   const id = `live-${live.name}`;
   const choices = live.choices ?? (typeof live.value === "boolean" ? [false, true] : null);
   const field = choices
-    ? h("select", { id, class: "live-field" }, choices.map((c) => h("option", { value: written(c) }, shown(c))))
+    ? h("select", { id, class: "live-field" }, choices.map((c) => h("option", { value: written(c) }, c === "" ? t("live.empty") : shown(c))))
     : h("input", { id, class: "live-field", type: "text", inputMode: typeof live.value === "number" ? "decimal" : "text",
         autocomplete: "off", spellcheck: false });
   const [low, high] = [number(live.low), number(live.high)];

@@ -13,7 +13,7 @@ export function createHead(studyName, buttons) {
   const state = h("span", { class: "live", role: "status" }, h("span", { class: "dot" }), h("span", {}, ""));
   const help = h("button", { class: "icon", title: t("keys.title"), "aria-label": t("keys.title") }, "?");
   const root = h("header", { class: "run-head" },
-    h("div", { class: "run-line" }, title, h("span", { class: "grow" }), state, buttons, help), facts, params, notes);
+    h("div", { class: "run-line" }, title, h("span", { class: "grow" }), state, h("div", { class: "run-actions" }, buttons, help)), facts, params, notes);
 
   function update(run, study) {
     fill(title, h("h1", {}, t("run.title", { run: run.id })), h("span", { class: `state ${run.state}` }, t(`state.${run.state}`)),
@@ -31,7 +31,7 @@ export function createHead(studyName, buttons) {
     const terms = new Map(study.space.map((one) => [one.name, one.term]));
     fill(params, Object.entries(run.params).map(([name, v]) => {
       const term = terms.get(name);
-      return h("span", { class: "param" }, term ? h("a", { href: `#/k/${encodeURIComponent(term)}` }, name) : name, "=", h("b", {}, value(v)));
+      return h("span", { class: "param" }, term ? h("a", { href: `#/k/${encodeURIComponent(term)}` }, name) : name, "=", h("b", {}, v === "" ? t("live.empty") : value(v)));
     }));
     const idle = !study.tuning && !["completed", "stopped", "failed", "lost"].includes(run.state);
     fill(notes,

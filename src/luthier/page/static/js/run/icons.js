@@ -9,7 +9,7 @@ export function svg(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== null && value !== false) node.setAttribute(name, value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== false));
   return node;
 }
 

@@ -13,6 +13,7 @@ export function createLane(cards) {
   const root = h("div", { class: "lane", role: "list", "aria-label": t("run.lane") });
   root.style.marginLeft = `${LEFT_PX}px`;
   root.style.marginRight = `${RIGHT_PX}px`;
+  root.append(h("span", { class: "rail-name", "aria-hidden": "true" }, t("run.lane.short")));
   let glyphs = new Map();
 
   function place(u, entries) {

@@ -1,16 +1,17 @@
 // The objective and what shares its axis, with all that was done to the run.
-import { category, css } from "../colors.js";
+import { css } from "../colors.js";
 import { search } from "../chart.js";
 import { fill, h } from "../dom.js";
 import { count, number, numbers, short } from "../format.js";
 import { t } from "../i18n.js";
+import { lineColor } from "./ink.js";
 import { createLane } from "./lane.js";
 import { createRail } from "./rail.js";
 import { curve, family, wantsLog } from "./series.js";
 import { rangeOf } from "./stack.js";
 
 const HEIGHT_PX = 320;
-const COLORS = [0, 1, 2, 3].map(category);
+const MOST_LINES = 4;
 
 /**
  * The panel. `update(run, curves)` draws, `readAt(step | null)` tells the values there;
@@ -58,7 +59,7 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
       built = logs;
       chart.change({ yLog: logs });
     }
-    chart.set(now.lines.map((line, i) => ({ ...line, key: line.name, color: COLORS[i], width: 2, plain: true })));
+    chart.set(now.lines.map((line, i) => ({ ...line, key: line.name, color: lineColor(i), width: 2, plain: true })));
     readAt(step);
   }
 
@@ -66,7 +67,7 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
     step = at;
     const parts = now.lines.map((line, i) => {
       const index = nearest(line.x, at);
-      const swatch = h("i", { class: "swatch", style: { background: COLORS[i] } });
+      const swatch = h("i", { class: "swatch", style: { background: lineColor(i) } });
       return h("span", { class: "key" }, swatch, line.name, h("b", {}, short(line.y[index] ?? null)));
     });
     const first = now.lines[0];
@@ -90,11 +91,11 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
 const empty = () => ({ lines: [], branches: [], forecast: null, beside: [], wantsLog: false, mayLog: false, entries: [], checkpoints: [], step: 0 });
 
 function prepared(run, curves, objective) {
-  const names = family(Object.keys(curves.metrics), objective).filter((n) => n in curves.metrics).slice(0, COLORS.length);
+  const names = family(Object.keys(curves.metrics), objective).filter((n) => n in curves.metrics).slice(0, MOST_LINES);
   const lines = names.map((name) => ({ ...curve(curves.metrics[name]), name }));
   const branches = (curves.branches ?? [])
     .filter((b) => names.includes(b.metric))
-    .map((b) => ({ ...curve(b), color: COLORS[names.indexOf(b.metric)] }));
+    .map((b) => ({ ...curve(b), line: names.indexOf(b.metric) }));
   const told = curves.forecast;
   const forecast = told && { x: numbers(told.x), mean: numbers(told.mean), low: numbers(told.low), high: numbers(told.high) };
   const values = lines.flatMap((line) => line.y);
@@ -137,7 +138,7 @@ function paintUnder(chart, now, log) {
   };
   if (now.forecast) {
     const { x, mean, low, high } = now.forecast;
-    ctx.fillStyle = ctx.strokeStyle = COLORS[0];
+    ctx.fillStyle = ctx.strokeStyle = lineColor(0);
     ctx.globalAlpha = 0.14;
     ctx.beginPath();
     for (let k = 0; k < x.length; k += 1) ctx.lineTo(chart.toX(x[k]), toY(high[k]));
@@ -149,11 +150,11 @@ function paintUnder(chart, now, log) {
     ctx.setLineDash([6 * ratio, 4 * ratio]);
     trace(x, mean);
   }
-  ctx.globalAlpha = 0.4;
+  ctx.globalAlpha = 0.55;
   ctx.lineWidth = 1.5 * ratio;
-  ctx.setLineDash([2 * ratio, 2 * ratio]);
-  for (const { x, y, color } of now.branches) {
-    ctx.strokeStyle = color;
+  ctx.setLineDash([3 * ratio, 2 * ratio]);
+  for (const { x, y, line } of now.branches) {
+    ctx.strokeStyle = lineColor(line);
     trace(x, y);
   }
   ctx.restore();

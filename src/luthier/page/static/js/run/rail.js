@@ -9,7 +9,7 @@ export function createRail(onCheckpoint) {
   const track = h("div", { class: "rail-track" });
   const here = h("div", { class: "rail-now" });
   const dots = h("div", { class: "rail-dots", role: "list", "aria-label": t("run.rail") });
-  const root = h("div", { class: "rail" }, track, here, dots, h("span", { class: "rail-name" }, t("run.rail.short")));
+  const root = h("div", { class: "rail" }, track, here, dots, h("span", { class: "rail-name", "aria-hidden": "true" }, t("run.rail.short")));
   root.style.marginLeft = `${LEFT_PX}px`;
   root.style.marginRight = `${RIGHT_PX}px`;
   let known = new Map();

@@ -1,13 +1,13 @@
 // Beneath the objective, over the same steps: live parameters, gradients, any other metric.
-import { category } from "../colors.js";
 import { fill, h } from "../dom.js";
 import { number, short } from "../format.js";
 import { t } from "../i18n.js";
 import { recall, remember } from "../memory.js";
+import { lineColor } from "./ink.js";
 import { nearest } from "./objective.js";
 import { curve, family, stepsOf, wantsLog } from "./series.js";
 
-const HEIGHT_PX = 104;
+const HEIGHT_PX = 112;
 const SOUGHT = [/^probe\/grad_norm$|^probe\/grad_norm_max$|^grad_norm$/, /^probe\/update_ratio$|^probe\/update_ratio_max$|^update_ratio$/];
 const MEMORY = "run.metrics";
 
@@ -76,11 +76,11 @@ export function createSide(stack, { objective, onChoose }) {
     }
     numeric.forEach((live, i) => {
       const line = { ...stepsOf(live.name, live.value, run.entries, number(run.step) ?? 0), stepped: true };
-      draw(`p ${live.name}`, live.name, line, category(i + 2), Boolean(live.log) && line.y.every((v) => v > 0), false);
+      draw(`p ${live.name}`, live.name, line, lineColor(i + 2), Boolean(live.log) && line.y.every((v) => v > 0), false);
     });
     for (const name of names) {
       const line = curve(curves.metrics[name]);
-      draw(name, name, line, category(5), wantsLog(line.y), true);
+      draw(name, name, line, lineColor(5), wantsLog(line.y), true);
     }
     fill(chooser, h("option", { value: "" }, t("run.add")),
       known.map((name) => h("option", { value: name }, (wanted().includes(name) ? "✓ " : "") + name)));

@@ -24,7 +24,7 @@ async function list(root, lang) {
     const groups = KINDS.map((kind) => [kind, entries.filter((e) => e.kind === kind && fits(e))]).filter(([, some]) => some.length);
     fill(found, groups.length
       ? groups.map(([kind, some]) => h("section", {}, h("h2", {}, t(`know.${kind}`)),
-        h("ul", {}, some.map((e) => h("li", {}, h("a", { href: href(e.name) }, say(e.title)), say(e.title) !== e.name && h("code", { class: "faint" }, e.name))))))
+        h("ul", {}, some.map((e) => h("li", {}, h("a", { href: href(e.name) }, say(e.title)), " ", say(e.title) !== e.name && h("code", { class: "faint" }, e.name))))))
       : h("p", { class: "quiet" }, t("know.none", { text })));
   }
   draw("");
@@ -33,7 +33,9 @@ async function list(root, lang) {
 }
 
 async function page(root, name, lang) {
-  const entry = await get(`/knowledge/${encodeURIComponent(name)}`, { lang });
+  const [entry, all] = await Promise.all([get(`/knowledge/${encodeURIComponent(name)}`, { lang }), get("/knowledge", { lang })]);
+  const known = new Set(all.map((one) => one.name));
+  const text = (section) => textOf(section, known);
   const [first, ...rest] = entry.sections;
   fill(root, h("article", { class: "panel know-page" },
     h("a", { href: "#/k", class: "small" }, `← ${t("know.back")}`),
@@ -44,15 +46,20 @@ async function page(root, name, lang) {
   return () => {};
 }
 
-function text(section) {
+function textOf(section, known) {
   if (!section) return null;
   const [head, ...rows] = section.rows ?? [];
   return [
-    (section.paragraphs ?? []).map((words) => h("p", {}, words)),
+    (section.paragraphs ?? []).map((words) => h("p", {}, withLinks(words, known))),
     head && h("div", { class: "scroll" }, h("table", {},
       h("thead", {}, h("tr", {}, head.map((cell) => h("th", { scope: "col" }, cell)))),
       h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))))),
   ];
+}
+
+// "dropout (Dropout rate)" names another entry.
+function withLinks(words, known) {
+  return words.split(/([\w.-]+)(?= \()/).map((part) => (known.has(part) ? h("a", { href: href(part) }, part) : part));
 }
 
 // Only addresses of the web become links.

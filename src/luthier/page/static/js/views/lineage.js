@@ -22,7 +22,7 @@ export default async function show(root, { study }) {
   let families = grown(nodes).length > 0;
   const picture = h("div", { class: "tree scroll" });
   const note = h("p", { class: "body quiet small", hidden: true });
-  const choice = (words, on) => h("button", { ariaPressed: String(families === on), onClick: () => ((families = on), draw()) }, words);
+  const choice = (words, on) => h("button", { "aria-pressed": String(families === on), onClick: () => ((families = on), draw()) }, words);
   const header = h("header", {});
   fill(root, h("section", { class: "panel" }, header, picture, note));
 

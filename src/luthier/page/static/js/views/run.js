@@ -1,7 +1,7 @@
 // One run, raised by hand: its curves with all that was done to it, and everything that may be done.
 import { get, listen, me, studyPath } from "../api.js";
-import { put, throttle } from "../dom.js";
-import { h } from "../dom.js";
+import { onTheme } from "../colors.js";
+import { h, put, throttle } from "../dom.js";
 import { number } from "../format.js";
 import { t } from "../i18n.js";
 import { createAsked } from "../run/asked.js";
@@ -171,8 +171,10 @@ export default async function show(root, { study: studyName, run: runId }) {
     onReset: () => (load(), diagnose(), get(studyPath(studyName)).then((s) => Object.assign(now.study, s)).catch(() => {})),
     onState: head.live,
   });
+  const stopTheme = onTheme(draw);
   return () => {
     stopListening();
+    stopTheme();
     stopKeys();
     refresh.cancel();
     diagnose.cancel();
