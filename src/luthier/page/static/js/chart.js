@@ -52,7 +52,7 @@ export function createChart(root, options = {}) {
       ticks: { show: false },
       font: FONT,
       gap: 6,
-      splits: (u, index, min, max, space) => splits(min, max, log, space > 0 ? Math.floor((index ? u.bbox.height : u.bbox.width) / devicePixelRatio / space) : 5),
+      splits: (u, index, min, max) => splits(min, max, log, index ? (height - 40) / 44 : u.width / 84),
       values: (u, at) => at.map(format ?? ((v) => short(v, 6))),
       filter: (u, at) => at,
     });
@@ -73,11 +73,11 @@ export function createChart(root, options = {}) {
       },
       axes: [
         { ...axis(xLog, xFormat), size: 30, space: 70 },
-        { ...axis(yLog, chart.options.yFormat), size: 58, space: 36 },
+        { ...axis(yLog, chart.options.yFormat), size: 50, space: 36 },
       ],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       hooks: {
-        drawClear: [() => chart.options.under?.(chart)],
+        drawClear: [() => guest(chart.options.under)],
         draw: [paint],
         setCursor: [moved],
         setSelect: [selected],
@@ -105,11 +105,18 @@ export function createChart(root, options = {}) {
     ctx.clip();
     ctx.lineJoin = "round";
     const lit = chart.lit === null ? null : chart.curves.filter((c) => c.key === chart.lit);
-    for (const curve of chart.curves) draw(chart, curve, lit?.length ? 0.35 : 1);
+    for (const curve of chart.curves) draw(chart, curve, lit?.length ? 0.4 : 1);
     for (const curve of lit ?? []) draw(chart, { ...curve, alpha: 1, width: (curve.width ?? 1.2) + 1.4 }, 1);
     if (chart.hit) dot(chart, chart.hit);
     ctx.restore();
-    chart.options.over?.(chart);
+    guest(chart.options.over);
+  }
+
+  // uPlot remembers the font and colours that it set last, so a guest must leave none of its own.
+  function guest(work) {
+    chart.ctx.save();
+    work?.(chart);
+    chart.ctx.restore();
   }
 
   function nearest(px, py) {

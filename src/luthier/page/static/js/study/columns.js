@@ -21,7 +21,7 @@ export function allColumns(data) {
     { key: "trial", title: word("trial"), width: 64, num: true, sort: "trial", cell: (row) => row.trial },
   ];
   const params = info.space.map((p) => ({
-    key: `p.${p.name}`, title: p.name, width: Math.max(88, Math.min(160, p.name.length * 8 + 32)), num: p.kind !== "choice",
+    key: `p.${p.name}`, title: p.name, width: Math.max(88, Math.min(160, p.name.length * 8 + 32)) + (p.term ? 12 : 0), num: p.kind !== "choice",
     sort: `p.${p.name}`, term: p.term, cell: (row) => (p.name in row.params ? value(row.params[p.name]) : h("span", { class: "faint" }, "–")),
   }));
   const reason = { key: "reason", title: word("reason"), width: 320, sort: null, cell: (row) => h("span", { class: row.error ? "bad" : "quiet", title: row.error || row.reason }, row.error || row.reason) };

@@ -28,7 +28,7 @@ export function feedPanel(data) {
       h("div", { class: "what" },
         h("span", { class: `who ${entry.author}`, title: t(`author.${entry.author}`) }, t(`author.${entry.author}.short`)),
         h("a", { href: runHref(data.name, entry.run) }, t("nav.run", { run: entry.run })),
-        h("span", {}, has(`kind.${entry.kind}.${entry.state}`, has(`kind.${entry.kind}`, entry.kind))),
+        h("span", {}, has(`feed.kind.${entry.kind}`, entry.kind)),
         h("span", { class: "grow" }), h("time", { class: "faint" }, moment(entry.time_s))),
       changed ? h("div", { class: "mono" }, changed) : null,
       h("div", { class: "quiet" }, [entry.reason, entry.step === null || entry.step === undefined ? "" : t("feed.step", { step: count(entry.step) })].filter(Boolean).join(" · ")),

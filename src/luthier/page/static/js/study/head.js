@@ -12,7 +12,13 @@ export function head(data) {
   const title = h("div", { class: "title" });
   const facts = h("dl", { class: "facts" });
   const states = h("div", { class: "states-row" });
-  el.append(title, facts, states);
+  const chips = Object.fromEntries(STATES.map((state) => [state, h("button", {
+    class: "chip", hidden: true, title: t("filter.state"), onClick: () => {
+      const { states: picked } = data.filter;
+      data.change({ states: picked.includes(state) ? picked.filter((s) => s !== state) : [...picked, state] });
+    },
+  }, h("span", { class: `state ${state}` }, t(`state.${state}`)), h("b"))]));
+  el.append(title, h("div", { class: "facts-row" }, facts, h("div", { class: "row" }, Object.values(chips))), states);
   let connection = "live";
   let clock = performance.now();
 
@@ -39,11 +45,12 @@ export function head(data) {
       budget?.steps ? fact(t("study.steps"), of(count(info.steps_spent ?? null), count(budget.steps)), part(info.steps_spent, budget.steps)) : null,
       fact(t("study.max_steps"), count(info.max_steps)));
     const { states: picked } = data.filter;
-    fill(states, statesBar(info.states), h("div", { class: "row" }, STATES.filter((s) => info.states[s]).map((state) =>
-      h("button", {
-        class: "chip", "aria-pressed": String(picked.includes(state)), title: t("filter.state"),
-        onClick: () => data.change({ states: picked.includes(state) ? picked.filter((s) => s !== state) : [...picked, state] }),
-      }, h("span", { class: `state ${state}` }, t(`state.${state}`)), h("b", {}, count(info.states[state]))))));
+    fill(states, statesBar(info.states));
+    for (const [state, chip] of Object.entries(chips)) {
+      chip.hidden = !info.states[state];
+      chip.setAttribute("aria-pressed", String(picked.includes(state)));
+      chip.lastChild.textContent = count(info.states[state] ?? 0);
+    }
   };
   data.on("study", () => {
     clock = performance.now();

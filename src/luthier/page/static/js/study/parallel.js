@@ -6,6 +6,7 @@ import { h } from "../dom.js";
 import { short } from "../format.js";
 import { t } from "../i18n.js";
 import { runHref } from "../route.js";
+import { splits } from "../ticks.js";
 import { objectiveAxis, paramAxis } from "./axes.js";
 import { runTip } from "./tip.js";
 
@@ -48,6 +49,7 @@ export function parallelPanel(data, colors, points) {
   function measure() {
     axes = space.map((spec) => paramAxis(spec, points.all.map((row) => row.params[spec.name] ?? null)));
     axes.push({ ...objectiveAxis(metric, points.all.map((row) => row.best), data.better), objective: true });
+    for (const axis of axes) axis.gaps = !axis.objective && points.all.some((row) => read(axis, row) === null);
     const order = points.all.filter((row) => row.best !== null).sort((a, b) => (data.better(a.best, b.best) ? 1 : -1));
     lines = order.map((row) => ({ row, us: axes.map((axis) => place(axis, read(axis, row))) }));
     board.redraw();
@@ -110,6 +112,14 @@ export function parallelPanel(data, colors, points) {
   }
 
   function paintAxis(ctx, axis, px, side, width) {
+    if (axis.gaps) {
+      ctx.fillStyle = css("paper");
+      ctx.fillRect(px - 22, height - 16, 44, 16);
+      ctx.fillStyle = css("faint");
+      ctx.font = font(11);
+      ctx.textAlign = "center";
+      ctx.fillText(t("parallel.unset"), px, height - 4);
+    }
     ctx.strokeStyle = css("faint");
     ctx.lineWidth = 1;
     ctx.beginPath();
@@ -143,7 +153,9 @@ export function parallelPanel(data, colors, points) {
 
   function marks(axis) {
     if (axis.choices) return axis.marks;
-    return [0, 0.25, 0.5, 0.75, 1].map((u) => ({ u, label: short(axis.whole ? Math.round(axis.from(u)) : axis.from(u), 2) }));
+    const round = splits(axis.low, axis.high, axis.log, 5).map((v) => ({ u: axis.at(v), label: short(v, 3) }));
+    const ends = [axis.low, axis.high].map((v, u) => ({ u, label: short(v, 3) }));
+    return [...ends, ...round.filter(({ u }) => u > 0.09 && u < 0.91)];
   }
 
   // The stretch of a standing brush on its axis, in u as drawn.

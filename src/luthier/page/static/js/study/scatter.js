@@ -92,7 +92,7 @@ export function scatterPanel(data, colors, points) {
       ctx.fillStyle = css("quiet");
       ctx.fillText(short(up.from(u), 3), PAD.left - 6, high(u) + 4);
     }
-    const marks = one.axis.choices ? one.axis.marks : [0, 0.5, 1].map((u) => ({ u, label: short(one.axis.whole ? Math.round(one.axis.from(u)) : one.axis.from(u), 2) }));
+    const marks = one.axis.choices ? one.axis.marks : [0, 0.5, 1].map((u) => ({ u, label: short(one.axis.whole ? Math.round(one.axis.from(u)) : one.axis.from(u), u === 0.5 ? 2 : 3) }));
     marks.forEach((mark, k) => {
       ctx.textAlign = !one.axis.choices && k === 0 ? "left" : !one.axis.choices && k === marks.length - 1 ? "right" : "center";
       ctx.fillText(cut(ctx, mark.label, (width - PAD.left) / Math.max(2, marks.length) - 4), wide(mark.u), TALL - 6);
