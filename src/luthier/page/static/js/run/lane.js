@@ -3,7 +3,7 @@ import { h } from "../dom.js";
 import { t } from "../i18n.js";
 import * as float from "./float.js";
 import { icon } from "./icons.js";
-import { LEFT_PX, RIGHT_PX } from "./stack.js";
+import { align } from "./stack.js";
 import { authorWords, changed, kindWords } from "./words.js";
 
 const APART_PX = 20;
@@ -11,12 +11,11 @@ const APART_PX = 20;
 /** `place(u, entries)` puts the glyphs where their steps are; `cards(entries)` makes what hover shows. */
 export function createLane(cards) {
   const root = h("div", { class: "lane", role: "list", "aria-label": t("run.lane") });
-  root.style.marginLeft = `${LEFT_PX}px`;
-  root.style.marginRight = `${RIGHT_PX}px`;
   root.append(h("span", { class: "rail-name", "aria-hidden": "true" }, t("run.lane.short")));
   let glyphs = new Map();
 
   function place(u, entries) {
+    align(root, u);
     const next = new Map();
     for (const group of grouped(u, entries)) {
       const key = group.entries.map((e) => `${e.number}${e.state}`).join();

@@ -2,7 +2,7 @@
 import { h } from "../dom.js";
 import { count } from "../format.js";
 import { t } from "../i18n.js";
-import { LEFT_PX, RIGHT_PX } from "./stack.js";
+import { align } from "./stack.js";
 
 /** `place(u, checkpoints, step)`; a click calls `onCheckpoint(anchor, checkpoint)`. */
 export function createRail(onCheckpoint) {
@@ -10,11 +10,10 @@ export function createRail(onCheckpoint) {
   const here = h("div", { class: "rail-now" });
   const dots = h("div", { class: "rail-dots", role: "list", "aria-label": t("run.rail") });
   const root = h("div", { class: "rail" }, track, here, dots, h("span", { class: "rail-name", "aria-hidden": "true" }, t("run.rail.short")));
-  root.style.marginLeft = `${LEFT_PX}px`;
-  root.style.marginRight = `${RIGHT_PX}px`;
   let known = new Map();
 
   function place(u, checkpoints, step) {
+    align(root, u);
     const next = new Map();
     const [min, max] = [u.scales.x.min, u.scales.x.max];
     for (const checkpoint of checkpoints) {

@@ -2,9 +2,13 @@
 import { createChart } from "../chart.js";
 import { extent } from "./series.js";
 
-/** What the y axis takes at the left, and what is free at the right, in CSS pixels: see chart.js. */
-export const LEFT_PX = 58;
-export const RIGHT_PX = 14;
+/** Give `strip`, a neighbour of a chart, the chart's own left and right edge. */
+export function align(strip, plot) {
+  const over = plot.over.getBoundingClientRect();
+  const whole = strip.parentElement.getBoundingClientRect();
+  strip.style.marginLeft = `${over.left - whole.left - strip.parentElement.clientLeft}px`;
+  strip.style.marginRight = `${whole.right - over.right - strip.parentElement.clientLeft}px`;
+}
 
 let made = 0;
 
