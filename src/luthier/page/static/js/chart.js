@@ -284,6 +284,20 @@ export function createChart(root, options = {}) {
   return chart;
 }
 
+/** Whether values (arrays of numbers) are positive and spread so far that a log axis shows more of them. */
+export function spansDecades(all) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const values of all) {
+    for (const v of values) {
+      if (!Number.isFinite(v)) continue;
+      if (v < low) low = v;
+      if (v > high) high = v;
+    }
+  }
+  return low > 0 && high / low > 20;
+}
+
 /** The index of the first x not below `at`. */
 export function search(x, at) {
   let low = 0;

@@ -63,3 +63,19 @@ export function settle(work, wait_ms) {
     timer = setTimeout(() => work(...args), wait_ms);
   };
 }
+
+/**
+ * Replace only those children that differ from what is asked for. A link that stays the same stays the same
+ * element, so that a click on it is not lost when the page is drawn again in the middle of it.
+ */
+export function renew(el, ...children) {
+  const next = put(document.createElement(el.tagName), ...children);
+  const nodes = [...next.childNodes];
+  nodes.forEach((node, k) => {
+    const old = el.childNodes[k];
+    if (!old) el.append(node);
+    else if (!old.isEqualNode(node)) old.replaceWith(node);
+  });
+  while (el.childNodes.length > nodes.length) el.lastChild.remove();
+  return el;
+}

@@ -1,6 +1,6 @@
 // The caviar picture: curves of many runs at once, coloured by what made them different.
 import { get } from "../api.js";
-import { createChart } from "../chart.js";
+import { createChart, spansDecades } from "../chart.js";
 import { css } from "../colors.js";
 import { h, throttle } from "../dom.js";
 import { duration, numbers, short } from "../format.js";
@@ -169,18 +169,9 @@ export function curvesPanel(data, colors) {
     chart.set(list);
   }
 
-  // Losses that fall by more than an order of magnitude are drawn on a log axis until somebody says otherwise.
+  // Until somebody says otherwise.
   function chooseLog(shown) {
-    let low = Infinity;
-    let high = -Infinity;
-    for (const row of shown) {
-      for (const v of curves.get(row.id).y) {
-        if (!Number.isFinite(v)) continue;
-        low = Math.min(low, v);
-        high = Math.max(high, v);
-      }
-    }
-    view.yLog = low > 0 && high / low > 20;
+    view.yLog = spansDecades(shown.map((row) => curves.get(row.id).y));
     logY.setAttribute("aria-pressed", String(view.yLog));
     if (view.yLog) chart.change({ yLog: true });
   }

@@ -90,9 +90,11 @@ export async function openStudy(name) {
 }
 
 /**
- * A brush as a condition. {name, low, high} for numbers; {name, without: [values]} for choices.
+ * A brush as a condition. {name, low, high} for numbers, null where it is open; {name, without: [values]} for
+ * choices. `span` {from, to} is where it stands on its axis, in [0, 1].
  */
 export function clause({ name, low, high, without }) {
   if (without) return without.map((value) => `${name}!=${quote(value)}`).join(" and ");
-  return `${name}>=${Number(low.toPrecision(6))} and ${name}<=${Number(high.toPrecision(6))}`;
+  const ends = [low === null ? "" : `${name}>=${Number(low.toPrecision(6))}`, high === null ? "" : `${name}<=${Number(high.toPrecision(6))}`];
+  return ends.filter(Boolean).join(" and ");
 }

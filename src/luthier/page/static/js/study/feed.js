@@ -11,6 +11,7 @@ const ROUTINE = new Set(["continue"]);
 /** The panel. Returns {el, leave}. */
 export function feedPanel(data) {
   const entries = new Map(); // number → entry
+  const lines = new Map(); // number → {entry, li}: a line is made once, so that a click on it is not lost
   const list = h("ol", { class: "feed" });
   let author = "";
   let gone = false;
@@ -38,7 +39,15 @@ export function feedPanel(data) {
     const shown = [...entries.values()]
       .filter((entry) => (author ? entry.author === author : !ROUTINE.has(entry.kind)))
       .sort((a, b) => b.number - a.number).slice(0, MANY);
-    fill(list, shown.length ? shown.map(line) : h("li", { class: "quiet" }, t("feed.none")));
+    const wanted = shown.map((entry) => {
+      if (lines.get(entry.number)?.entry !== entry) lines.set(entry.number, { entry, li: line(entry) });
+      return lines.get(entry.number).li;
+    });
+    if (!wanted.length) wanted.push(h("li", { class: "quiet" }, t("feed.none")));
+    wanted.forEach((li, k) => {
+      if (list.children[k] !== li) list.insertBefore(li, list.children[k] ?? null);
+    });
+    while (list.children.length > wanted.length) list.lastChild.remove();
   }
   async function load() {
     try {

@@ -1,5 +1,5 @@
 // The head of a study: what is sought, the best so far, budgets, how many runs stand where.
-import { fill, h } from "../dom.js";
+import { h, renew } from "../dom.js";
 import { count, duration, short } from "../format.js";
 import { t } from "../i18n.js";
 import { runHref, studyHref } from "../route.js";
@@ -27,7 +27,7 @@ export function head(data) {
 
   const draw = () => {
     const { info } = data;
-    fill(title, h("h1", {}, info.name),
+    renew(title, h("h1", {}, info.name),
       h("span", { class: "pill" }, tuning(info)),
       info.closed ? h("span", { class: "quiet small cut" }, info.closed) : null,
       connection === "lost" ? h("span", { class: "pill live lost", role: "status" }, h("i", { class: "dot" }), t("study.lost")) : null,
@@ -36,7 +36,7 @@ export function head(data) {
       h("a", { class: "button", href: `${studyHref(info.name)}/lineage` }, t("nav.lineage")));
     const { budget } = info;
     const elapsed = info.elapsed_s + (info.tuning ? (performance.now() - clock) / 1000 : 0);
-    fill(facts,
+    renew(facts,
       h("div", { class: "first" }, h("dt", {}, t(info.goal === "maximize" ? "study.best.max" : "study.best.min", { metric: info.metric })),
         h("dd", {}, info.best ? h("a", { href: runHref(info.name, info.best.run) }, short(info.best.value)) : "–",
           info.best ? h("small", {}, t("study.best.at", { run: info.best.run, step: count(info.best.step) })) : null)),
@@ -45,7 +45,7 @@ export function head(data) {
       budget?.steps ? fact(t("study.steps"), of(count(info.steps_spent ?? null), count(budget.steps)), part(info.steps_spent, budget.steps)) : null,
       fact(t("study.max_steps"), count(info.max_steps)));
     const { states: picked } = data.filter;
-    fill(states, statesBar(info.states));
+    renew(states, statesBar(info.states));
     for (const [state, chip] of Object.entries(chips)) {
       chip.hidden = !info.states[state];
       chip.setAttribute("aria-pressed", String(picked.includes(state)));

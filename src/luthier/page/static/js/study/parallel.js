@@ -162,8 +162,7 @@ export function parallelPanel(data, colors, points) {
   function span(axis) {
     const brush = data.filter.brushes[axis.objective ? "best" : axis.name];
     if (!brush) return null;
-    if (brush.span) return brush.span;
-    return { from: place(axis, brush.low), to: place(axis, brush.high) };
+    return brush.span;
   }
 
   function brushed({ k, from, to }) {
@@ -181,8 +180,10 @@ export function parallelPanel(data, colors, points) {
       const flip = axis.objective && goal !== "maximize";
       const [a, b] = flip ? [1 - high, 1 - low] : [low, high];
       // What is beyond the objective's axis stands at its end, and belongs to a brush that reaches it.
-      const open = axis.objective ? 1e300 : 0;
-      brushes[name] = { name, low: a === 0 && open ? -open : axis.from(a), high: b === 1 && open ? open : axis.from(b), span: { from: low, to: high } };
+      const open = (u, end) => axis.objective && u === end;
+      const [least, most] = [open(a, 0) ? null : axis.from(a), open(b, 1) ? null : axis.from(b)];
+      if (least === null && most === null) delete brushes[name];
+      else brushes[name] = { name, low: least, high: most, span: { from: low, to: high } };
     }
     data.change({ brushes });
   }

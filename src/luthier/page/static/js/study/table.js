@@ -1,7 +1,7 @@
 // The table of runs. It draws only the rows in sight and asks the server for pages of them, so that its
 // cost does not grow with the number of runs.
 import { get } from "../api.js";
-import { fill, h, throttle } from "../dom.js";
+import { fill, h, renew, throttle } from "../dom.js";
 import { count } from "../format.js";
 import { t } from "../i18n.js";
 import { isPicked, onPicked, pick } from "../picked.js";
@@ -35,7 +35,8 @@ export function tablePanel(data, filter) {
   const widths = h("colgroup");
   const above = h("tr", { class: "spacer", "aria-hidden": "true" }, h("td"));
   const below = h("tr", { class: "spacer", "aria-hidden": "true" }, h("td"));
-  const body = h("tbody");
+  const body = h("tbody", { onClick: clicked, onMouseover: (event) => data.hover(event.target.closest("tr")?.dataset.run || null) });
+  const lines = new Map(); // index → element of a drawn row
   const table = h("table", { class: "runs-table", role: "grid", "aria-label": t("table.label") }, widths, h("thead", {}, headRow), body);
   const scroller = h("div", { class: "scroll runs-scroll", tabIndex: 0, "aria-label": t("table.label") }, table);
   const el = h("section", { class: "panel runs" },
@@ -60,6 +61,16 @@ export function tablePanel(data, filter) {
     table.style.width = `max(100%, ${CHECK_PX + columns.reduce((sum, c) => sum + c.width, 0)}px)`;
   }
 
+  function clicked(event) {
+    const tr = event.target.closest("tr");
+    const row = tr && rowAt(Number(tr.dataset.index));
+    if (!row) return;
+    at = Number(tr.dataset.index);
+    if (event.target.type === "checkbox") pick(data.name, row.id, event.target.checked);
+    else if (event.target.closest(".check")) pick(data.name, row.id);
+    else if (!event.target.closest("a")) location.hash = runHref(data.name, row.id);
+  }
+
   const rowAt = (index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
 
   function draw() {
@@ -68,33 +79,51 @@ export function tablePanel(data, filter) {
     above.firstChild.style.height = `${first * ROW_PX}px`;
     below.firstChild.style.height = `${Math.max(0, total - last) * ROW_PX}px`;
     above.firstChild.colSpan = below.firstChild.colSpan = columns.length + 2;
-    const drawn = [];
-    for (let index = first; index < last; index += 1) drawn.push(line(rowAt(index), index));
-    fill(body, above, drawn, below);
+    for (const [index, tr] of lines) {
+      if (index >= first && index < last) continue;
+      tr.remove();
+      lines.delete(index);
+    }
+    if (!above.isConnected) body.append(above, below);
+    let before = above;
+    for (let index = first; index < last; index += 1) {
+      const tr = line(index);
+      if (before.nextSibling !== tr) before.after(tr);
+      before = tr;
+    }
     table.setAttribute("aria-rowcount", String(total + 1));
     for (let page = Math.floor(first / PAGE); page * PAGE < Math.max(last, 1); page += 1) if (!pages.has(page)) ask(page);
   }
 
-  function line(row, index) {
-    if (!row) return h("tr", { class: "waiting", "aria-rowindex": index + 2 }, h("td", { colSpan: columns.length + 2 }, "…"));
-    const picked = isPicked(data.name, row.id);
+  // The element of a row is kept, and of its cells only what changed is replaced: a click must not get lost.
+  function line(index) {
+    if (!lines.has(index)) lines.set(index, h("tr", { id: `row-${index}`, "aria-rowindex": index + 2, dataset: { index } }));
+    const tr = lines.get(index);
+    const row = rowAt(index);
+    tr.dataset.run = row?.id ?? "";
+    tr.setAttribute("aria-selected", String(index === at));
+    if (!row) {
+      tr.className = "waiting";
+      tr.row = null;
+      renew(tr, h("td", { colSpan: columns.length + 2 }, "…"));
+      return tr;
+    }
     const best = row.id === data.info.best?.run;
-    return h("tr", {
-      id: `row-${index}`, "aria-rowindex": index + 2, "aria-selected": String(index === at),
-      class: [picked ? "picked" : "", best ? "best" : "", row.id === data.hovered ? "hovered" : ""].join(" "),
-      dataset: { run: row.id },
-      onMouseenter: () => data.hover(row.id),
-      onClick: (event) => {
-        at = index;
-        if (event.target.closest("input, a, label")) return;
-        location.hash = runHref(data.name, row.id);
-      },
-    }, h("td", { class: "check" }, h("input", {
-      type: "checkbox", tabIndex: -1, checked: picked, "aria-label": t("table.pick_run", { run: row.id }),
-      onChange: (event) => pick(data.name, row.id, event.target.checked),
-    })), columns.map((column) => h("td", { class: column.num ? "num" : "" }, column.key === "id"
-      ? h("a", { href: runHref(data.name, row.id), tabIndex: -1 }, row.id, best ? h("span", { class: "star", title: t("table.best") }, "★") : null)
-      : column.cell(row))), h("td"));
+    const picked = isPicked(data.name, row.id);
+    tr.className = [picked ? "picked" : "", best ? "best" : "", row.id === data.hovered ? "hovered" : ""].join(" ");
+    if (tr.row === row && tr.columns === columns && tr.wasBest === best) {
+      tr.firstChild.firstChild.checked = picked;
+      return tr;
+    }
+    const cells = [
+      h("td", { class: "check" }, h("input", { type: "checkbox", tabIndex: -1, "aria-label": t("table.pick_run", { run: row.id }) })),
+      ...columns.map((column) => h("td", { class: column.num ? "num" : "" }, column.key === "id"
+        ? h("a", { href: runHref(data.name, row.id), tabIndex: -1 }, row.id, best ? h("span", { class: "star", title: t("table.best") }, "★") : null)
+        : column.cell(row))), h("td")];
+    renew(tr, cells);
+    tr.firstChild.firstChild.checked = picked;
+    Object.assign(tr, { row, columns, wasBest: best });
+    return tr;
   }
 
   async function ask(page) {

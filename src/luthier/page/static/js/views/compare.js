@@ -1,6 +1,6 @@
 // Some runs beside each other, of one study or of several: their curves overlaid, and what made them different.
 import { get, listen, studyPath } from "../api.js";
-import { createChart } from "../chart.js";
+import { createChart, spansDecades } from "../chart.js";
 import { category } from "../colors.js";
 import { compareTable } from "../compare/table.js";
 import { segments, toggle } from "../controls.js";
@@ -24,7 +24,7 @@ export default async function compare(root, { runs = "" }) {
       h("p", {}, h("a", { class: "button", href: "#/" }, t("nav.studies")))));
     return () => {};
   }
-  const view = { x: "step", xLog: false, yLog: false, smooth: 0, differing: false, metrics: null, ...recall("compare") };
+  const view = { x: "step", xLog: false, yLog: null, smooth: 0, differing: false, metrics: null, ...recall("compare") };
   const { members, troubles } = await fetchAll(wanted);
   const studies = [...new Set(members.map((m) => m.study))];
   const all = [...new Set(members.flatMap((m) => m.info.metrics))];
@@ -61,7 +61,7 @@ export default async function compare(root, { runs = "" }) {
         segments(t("curves.x"), [["step", t("axis.step")], ["time", t("axis.time")]], view.x, set("x", build)),
         h("span", { class: "segments", role: "group", "aria-label": t("curves.log") },
           toggle(t("curves.logX"), view.xLog, change("xLog"), t("curves.logX.title")),
-          toggle(t("curves.logY"), view.yLog, change("yLog"), t("curves.logY.title")))),
+          toggle(t("curves.logY"), Boolean(view.yLog), change("yLog"), t("curves.logY.title")))),
       h("div", { class: "legend-row" }, all.length > 1 ? metrics : null, key),
       troubles.map(({ run, why }) => h("p", { class: "bad small pad", role: "alert" }, t("compare.missing", { run, why }))),
       h("div", { class: "body" }, holder)),
@@ -88,7 +88,7 @@ export default async function compare(root, { runs = "" }) {
       const box = h("div", {}, h("h2", {}, metric));
       holder.append(box);
       charts.set(metric, createChart(box, {
-        height: shown.length > 1 ? 280 : 380, label: t("curves.aria", { metric }), xLog: view.xLog, yLog: view.yLog,
+        height: shown.length > 1 ? 280 : 380, label: t("curves.aria", { metric }), xLog: view.xLog, yLog: Boolean(view.yLog),
         sync: shown.length > 1 ? "compare" : null, xFormat: view.x === "time" ? duration : undefined,
         tip: (hit) => runTip(hit.curve.member.row, atPoint(metric, hit.x, hit.curve.shown[hit.index], view.x), hit.curve.color),
         onClick: (hit) => {
@@ -121,6 +121,8 @@ export default async function compare(root, { runs = "" }) {
 
   function paint() {
     for (const [metric, chart] of charts) {
+      const yLog = view.yLog ?? spansDecades((raw.get(metric) ?? []).map((curve) => curve.y));
+      if (yLog !== chart.options.yLog) chart.change({ yLog });
       chart.set((raw.get(metric) ?? []).map(({ member, x, y }) => ({
         key: `${member.study}:${member.run}`, member, x, y: smooth(y, view.smooth), shown: y, raw: view.smooth > 0 ? y : null,
         color: member.color, dash: member.dash, width: 2,

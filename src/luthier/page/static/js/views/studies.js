@@ -1,6 +1,6 @@
 // All studies of the store.
 import { get } from "../api.js";
-import { fill, h } from "../dom.js";
+import { fill, h, renew } from "../dom.js";
 import { ago, count, duration, short } from "../format.js";
 import { t } from "../i18n.js";
 import { runHref, studyHref } from "../route.js";
@@ -32,7 +32,7 @@ export default async function studies(root) {
       return;
     }
     if (!panel.isConnected) fill(root, panel);
-    fill(body, rows.map((study) => h("tr", {},
+    renew(body, rows.map((study) => h("tr", {},
       h("td", { class: "name" }, h("a", { href: studyHref(study.name) }, study.name)),
       h("td", {}, tuning(study)),
       h("td", { class: "num" }, study.best
@@ -47,7 +47,7 @@ export default async function studies(root) {
     try {
       if (!document.hidden) {
         const rows = await get("/studies");
-        if (!stopped && !body.contains(document.activeElement)) draw(rows);
+        if (!stopped) draw(rows);
       }
     } catch {
       // Shown as it was; the next question may be answered.
