@@ -3,6 +3,7 @@ import { fill, h } from "../dom.js";
 import { count, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { changesOf, undoable, verdictOf } from "./cards.js";
+import { whenChanged } from "./changed.js";
 import { icon } from "./icons.js";
 import { authorWords, fateWords, kindWords } from "./words.js";
 
@@ -17,11 +18,11 @@ export function createDiary(metric, onUndo) {
     body);
   const root = h("section", { class: "panel diary-panel" }, h("header", {}, h("h2", {}, t("diary.title"))), none, h("div", { class: "scroll" }, table));
 
-  function update(entries, mayAct) {
+  const update = whenChanged((...given) => given, (entries, mayAct) => {
     none.hidden = entries.length > 0;
     table.hidden = entries.length === 0;
     fill(body, [...entries].sort((a, b) => b.number - a.number).map((entry) => row(entry, mayAct)));
-  }
+  });
 
   function row(entry, mayAct) {
     const cell = (name, props, ...children) => h("td", { ...props, dataset: { label: t(`diary.${name}`) } }, children);

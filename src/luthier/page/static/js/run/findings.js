@@ -2,6 +2,7 @@
 import { fill, h } from "../dom.js";
 import { count, short, value } from "../format.js";
 import { has, say, t } from "../i18n.js";
+import { whenChanged } from "./changed.js";
 
 /** `update(findings, run, blocked)`; `ask(body, words)` posts. `remedy(n)` asks for the n-th finding's. */
 export function createFindings(ask) {
@@ -9,13 +10,13 @@ export function createFindings(ask) {
   const root = h("section", { class: "panel findings-panel" }, h("header", {}, h("h2", {}, t("find.title"))), list);
   let first = []; // what keys 1, 2, 3 ask for
 
-  function update(findings, run, blocked) {
+  const update = whenChanged((findings, run, blocked) => [findings, run.live, blocked], (findings, run, blocked) => {
     first = [];
     const able = new Map(run.live.map((live) => [live.name, live.value]));
     fill(list, findings.length
       ? findings.map((finding, i) => one(finding, i, able, blocked))
-      : h("p", { class: "body quiet" }, t("find.none")));
-  }
+      : h("p", { class: "nothing quiet" }, t("find.none")));
+  });
 
   function one(finding, index, able, blocked) {
     const because = `${finding.id} ${say(finding.name)}`;

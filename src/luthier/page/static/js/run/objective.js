@@ -21,7 +21,8 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
   const readout = h("div", { class: "readout" });
   const logBox = h("button", { class: "small-button", onClick: () => setLog(!useLog()) }, t("run.log"));
   const unzoom = h("button", { class: "small-button", hidden: true, onClick: () => stack.zoom(null) }, t("run.unzoom"));
-  const host = h("div");
+  const none = h("p", { class: "no-reports quiet" }, t("run.no.reports", { metric: objective }));
+  const host = h("div", { class: "chart-host" }, none);
   const lane = createLane(cards);
   const rail = createRail(onCheckpoint);
   const root = h("section", { class: "panel run-chart" },
@@ -71,6 +72,7 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
       return h("span", { class: "key" }, swatch, line.name, h("b", {}, short(line.y[index] ?? null)));
     });
     const first = now.lines[0];
+    none.hidden = Boolean(first?.x.length);
     const shown = first?.x.length ? first.x[nearest(first.x, at)] : null;
     fill(readout, shown !== null && h("span", { class: "key" }, t("run.at", { step: count(shown) })), parts,
       now.forecast && h("span", { class: "key" }, h("i", { class: "swatch dashed" }), t("run.forecast")),

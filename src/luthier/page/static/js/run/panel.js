@@ -15,6 +15,7 @@ export function createPanel(asked) {
   const root = h("section", { class: "panel live-panel", "aria-label": t("live.title") },
     h("header", {}, h("h2", {}, t("live.title"))), blockedWords, form);
   let fields = [];
+  let names = null; // of the fields that stand
   let blocked = "";
 
   const wanted = () => fields.filter((field) => field.changed());
@@ -37,7 +38,9 @@ export function createPanel(asked) {
     blocked = why;
     blockedWords.hidden = !why;
     blockedWords.textContent = why;
-    if (fields.map((f) => f.name).join() !== run.live.map((l) => l.name).join()) {
+    const wanted = run.live.map((live) => live.name).join();
+    if (names !== wanted) {
+      names = wanted;
       fields = run.live.map((live) => createField(live, () => settle()));
       fill(rows, fields.length ? fields.map((f) => f.root) : h("p", { class: "quiet small" }, t("live.none")));
       form.querySelector(".live-send").hidden = !fields.length;

@@ -3,6 +3,7 @@ import { fill, h } from "../dom.js";
 import { number, short } from "../format.js";
 import { t } from "../i18n.js";
 import { recall, remember } from "../memory.js";
+import { whenChanged } from "./changed.js";
 import { lineColor } from "./ink.js";
 import { nearest } from "./objective.js";
 import { curve, family, stepsOf, wantsLog } from "./series.js";
@@ -25,11 +26,18 @@ export function createSide(stack, { objective, onChoose }) {
   const usual = () => SOUGHT.map((sought) => known.find((name) => sought.test(name))).filter(Boolean);
   const wanted = () => (chosen ?? usual()).filter((name) => known.includes(name));
 
+  const offer = whenChanged((...given) => given, (all, shown) => {
+    fill(chooser, h("option", { value: "" }, t("run.add")),
+      all.map((name) => h("option", { value: name }, (shown.includes(name) ? "✓ " : "") + name)));
+    chooser.value = "";
+  });
+
   function toggle(name) {
     if (!name) return;
     const now = wanted();
     chosen = now.includes(name) ? now.filter((n) => n !== name) : [...now, name];
     remember(MEMORY, chosen);
+    chooser.value = "";
     onChoose();
   }
 
@@ -82,9 +90,7 @@ export function createSide(stack, { objective, onChoose }) {
       const line = curve(curves.metrics[name]);
       draw(name, name, line, lineColor(5), wantsLog(line.y), true);
     }
-    fill(chooser, h("option", { value: "" }, t("run.add")),
-      known.map((name) => h("option", { value: name }, (wanted().includes(name) ? "✓ " : "") + name)));
-    chooser.value = "";
+    offer(known, wanted());
     root.hidden = !rows.size && !known.length;
     readAt(step);
   }

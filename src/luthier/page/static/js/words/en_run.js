@@ -19,6 +19,7 @@ export default {
   "run.forecast": "forecast",
   "run.branches": "rolled back",
   "run.chart.label": "{metric} over the steps of the run",
+  "run.no.reports": "No report of {metric} yet.",
   "run.lane": "Actions on the run",
   "run.action": "Action",
   "run.lane.short": "done",

@@ -19,6 +19,7 @@ export default {
   "run.forecast": "预测",
   "run.branches": "已回退",
   "run.chart.label": "{metric} 随训练步数的变化",
+  "run.no.reports": "尚无 {metric} 的报告。",
   "run.lane": "对这次运行的操作",
   "run.action": "操作",
   "run.lane.short": "操作",
