@@ -388,3 +388,24 @@ def test_the_page_asks_nobody_else(site: Site, browser: Browser) -> None:
     assert asked
     assert all(url.startswith(f"http://127.0.0.1:{site.port}/") for url in asked)
     assert all("token=" not in url for url in asked[1:])
+
+
+def test_a_parameter_keeps_its_value_over_a_rollback(
+    site: Site, visit: Callable[..., Page]
+) -> None:
+    page = visit(site.address("", site.owner))
+    found = page.evaluate(
+        """async () => {
+          const { stepsOf } = await import(new URL("static/js/run/series.js", location));
+          const did = (kind, step, before, after, state = "obeyed") =>
+            ({ kind, step, before, after, state });
+          return stepsOf("lr", 0.4, [
+            did("start", 0, {}, {}),
+            did("change", 12, { lr: 0.1 }, { lr: 0.2 }),
+            did("change", 15, { lr: 0.2 }, { lr: 9 }, "refused"),
+            did("rollback", 10, {}, {}),
+            did("change", 30, { lr: 0.2 }, { lr: 0.4 }),
+          ], 40);
+        }"""
+    )
+    assert found == {"x": [0, 10, 30, 40], "y": [0.1, 0.2, 0.4, 0.4]}

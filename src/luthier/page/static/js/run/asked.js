@@ -8,10 +8,11 @@ import { answerWords } from "./words.js";
 const POLL_MS = 300;
 const SLOW_MS = 2000; // once it has waited this long for a tuner, ask less often
 const SLOW_AFTER = 60;
+const PATIENCE = 8; // polls before it is said that nobody is there to obey
 const N_SHOWN = 6;
 
 /** `ask(body, words)` posts and shows what becomes of it; `onAnswer()` when something has. */
-export function createAsked(study, run, { onAnswer, mayAct }) {
+export function createAsked(study, run, { onAnswer, mayAct, isTuning }) {
   const list = h("ol", { class: "asked", role: "log", "aria-live": "polite", "aria-label": t("run.asked") });
   const root = h("section", { class: "panel asked-panel", hidden: true, "aria-label": t("run.asked") },
     h("header", {}, h("h2", {}, t("run.asked"))), list);
@@ -49,7 +50,8 @@ export function createAsked(study, run, { onAnswer, mayAct }) {
         if (error.status === 0 || error.status >= 500) continue; // the server comes back
         throw error;
       }
-      tell(answer.state, answerWords(answer));
+      const alone = answer.state === "waiting" && n > PATIENCE && !isTuning();
+      tell(answer.state, alone ? t("fate.alone") : answerWords(answer));
       if (answer.state === "obeyed" || answer.state === "refused") {
         onAnswer(answer);
         return answer;

@@ -57,13 +57,21 @@ function textOf(section, known) {
   ];
 }
 
-// "dropout (Dropout rate)" names another entry.
+const PAPER = /^arXiv:(\d{4}\.\d{4,5})$/;
+
+// "dropout (Dropout rate)" names another entry, "arXiv:1801.05134" a paper.
 function withLinks(words, known) {
-  return words.split(/([\w.-]+)(?= \()/).map((part) => (known.has(part) ? h("a", { href: href(part) }, part) : part));
+  return words.split(/([\w.-]+(?= \()|arXiv:\d{4}\.\d{4,5})/).map((part) => {
+    const paper = PAPER.exec(part);
+    if (paper) return outside(`https://arxiv.org/abs/${paper[1]}`, part);
+    return known.has(part) ? h("a", { href: href(part) }, part) : part;
+  });
 }
+
+const outside = (url, words) => h("a", { href: url, rel: "noreferrer", target: "_blank" }, words);
 
 // Only addresses of the web become links.
 function linked(source) {
   const words = source.title || source.url;
-  return /^https?:\/\//.test(source.url ?? "") ? h("a", { href: source.url, rel: "noreferrer", target: "_blank" }, words) : words;
+  return /^https?:\/\//.test(source.url ?? "") ? outside(source.url, words) : withLinks(words, new Set());
 }

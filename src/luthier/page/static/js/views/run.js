@@ -41,6 +41,7 @@ export default async function show(root, { study: studyName, run: runId }) {
   };
   const asked = createAsked(studyName, runId, {
     mayAct: () => who.role === "owner" && !who.read_only,
+    isTuning: () => now.study.tuning,
     onAnswer: () => refresh(),
   });
   const undo = (entry) => {

@@ -98,6 +98,7 @@ export default {
 
   "fate.sending": "sending …",
   "fate.waiting": "asked …",
+  "fate.alone": "asked; it waits for luthier resume",
   "fate.asked": "asked …",
   "fate.obeyed": "obeyed",
   "fate.refused": "refused",

@@ -98,6 +98,7 @@ export default {
 
   "fate.sending": "发送中 …",
   "fate.waiting": "已提出 …",
+  "fate.alone": "已提出；等待 luthier resume",
   "fate.asked": "已提出 …",
   "fate.obeyed": "已执行",
   "fate.refused": "被拒绝",
