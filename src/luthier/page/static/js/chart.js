@@ -3,7 +3,7 @@
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { css, onTheme } from "./colors.js";
 import { h } from "./dom.js";
-import { short } from "./format.js";
+import { duration, short } from "./format.js";
 import { splits } from "./ticks.js";
 
 const NEAR_PX = 28; // a pointer further away from every curve hovers over none
@@ -11,7 +11,8 @@ const FONT = '11px system-ui, "Noto Sans", "Noto Sans SC", sans-serif';
 
 /**
  * A chart in `root`. Options:
- * `height` px · `label` what a screen reader says · `xLabel`, `xLog`, `yLog` · `sync` charts with the
+ * `height` px · `label` what a screen reader says · `xLog`, `yLog` · `xTime` x is seconds · `xFormat`, `yFormat` of the
+ * axes' numbers · `sync` charts with the
  * same key share cursor and x range · `tip(hit) → Node | null` · `onHover(hit | null)` ·
  * `onClick(hit)` · `onZoom(range | null)` · `under(chart)`, `over(chart)` draw on `chart.ctx` in
  * canvas pixels before and after the curves · `xRange`, `yRange` [min, max] that must be within view.
@@ -45,14 +46,15 @@ export function createChart(root, options = {}) {
 
   const build = () => {
     chart.plot?.destroy();
-    const { height, xLog, yLog, sync, xFormat } = chart.options;
+    const { height, xLog, yLog, sync, xTime } = chart.options;
+    const xFormat = chart.options.xFormat ?? (xTime ? duration : undefined);
     const axis = (log, format) => ({
       stroke: () => css("quiet"),
       grid: { stroke: () => css("grid"), width: 1 },
       ticks: { show: false },
       font: FONT,
       gap: 6,
-      splits: (u, index, min, max) => splits(min, max, log, index ? (height - 40) / 44 : u.width / 84),
+      splits: (u, index, min, max) => splits(min, max, log, index ? (height - 40) / 44 : u.width / 84, !index && xTime),
       values: (u, at) => at.map(format ?? ((v) => short(v, 6))),
       filter: (u, at) => at,
     });
@@ -94,7 +96,7 @@ export function createChart(root, options = {}) {
   const measure = () => {
     const { xLog, yLog, xRange, yRange } = chart.options;
     bounds.x = extent(chart.curves, ["x"], xLog, xRange, 0);
-    bounds.y = extent(chart.curves, ["y", "low", "high"], yLog, yRange, 0.06);
+    bounds.y = extent(chart.curves, ["y", "raw", "low", "high"], yLog, yRange, 0.06);
   };
 
   function paint(u) {

@@ -1,8 +1,12 @@
 // Where an axis has its lines.
 
-/** Round numbers within [min, max], about `n` of them. On a log axis: decades, then 1-2-5. */
-export function splits(min, max, log, n) {
+const CLOCK_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+
+/** Round numbers within [min, max], about `n` of them. On a log axis: decades, then 1-2-5. `time`: of seconds. */
+export function splits(min, max, log, n, time = false) {
   const wanted = Math.max(2, n);
+  const tick = time && !log ? CLOCK_S.find((s) => s >= (max - min) / wanted) : null;
+  if (tick && max - min > 10) return multiples(min, max, tick, 0);
   if (!log || max / min < 8) return round(min, max, wanted).filter((v) => !log || v > 0);
   const first = Math.floor(Math.log10(min));
   const last = Math.ceil(Math.log10(max));
@@ -25,8 +29,11 @@ function round(min, max, n) {
   const rough = span / n;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].find((s) => s * power >= rough) * power;
+  return multiples(min, max, step, Math.max(0, 2 - Math.floor(Math.log10(step))));
+}
+
+function multiples(min, max, step, digits) {
   const at = [];
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(step)));
   for (let k = Math.ceil(min / step - 1e-9); k * step <= max + step * 1e-9; k += 1) {
     at.push(Number((k * step).toFixed(Math.min(digits, 100))));
   }

@@ -3,7 +3,7 @@ import { get } from "../api.js";
 import { createChart, spansDecades } from "../chart.js";
 import { css } from "../colors.js";
 import { h, throttle } from "../dom.js";
-import { duration, numbers, short } from "../format.js";
+import { numbers, short } from "../format.js";
 import { t } from "../i18n.js";
 import { recall, remember } from "../memory.js";
 import { runHref } from "../route.js";
@@ -47,16 +47,17 @@ export function curvesPanel(data, colors) {
       byX.forEach((button, k) => button.setAttribute("aria-pressed", String(["step", "time"][k] === x)));
       keep();
       chart.setZoom(null);
-      chart.change({ xFormat: x === "time" ? duration : undefined });
+      chart.change({ xTime: x === "time" });
       load();
     },
   }, t(`axis.${x}`)));
   const back = h("button", { hidden: true, onClick: () => chart.reset() }, t("curves.unzoom"));
   const note = h("span", { class: "quiet small", role: "status" });
+  const whole = h("button", { hidden: true, onClick: () => data.change({ where: "", text: "", states: [], brushes: {} }) }, t("filter.clear"));
   const holder = h("div", { class: "body" });
   const el = h("section", { class: "panel curves", "aria-label": t("curves.title") },
     h("header", {},
-      h("h2", {}, info.metrics.length > 1 ? metricChooser() : info.metric), note, h("span", { class: "grow" }), back,
+      h("h2", {}, info.metrics.length > 1 ? metricChooser() : info.metric), note, whole, h("span", { class: "grow" }), back,
       h("label", {}, t("curves.smooth"), h("input", {
         type: "range", min: 0, max: 0.98, step: 0.02, value: view.smooth, onInput: (event) => {
           view.smooth = Number(event.target.value);
@@ -81,7 +82,7 @@ export function curvesPanel(data, colors) {
     label: t("curves.aria", { metric: info.metric }),
     xLog: view.xLog,
     yLog: Boolean(view.yLog),
-    xFormat: view.x === "time" ? duration : undefined,
+    xTime: view.x === "time",
     tip: (hit) => runTip(rows.get(hit.curve.key), atPoint(view.metric, hit.x, hit.curve.shown?.[hit.index] ?? hit.y, view.x), hit.curve.color),
     onHover: (hit) => data.hover(hit?.curve.key ?? null),
     onClick: (hit) => {
@@ -255,7 +256,10 @@ export function curvesPanel(data, colors) {
     if (missing.size) fetchMissing();
     repaint();
   });
-  data.on("filter", load);
+  data.on("filter", () => {
+    whole.hidden = !data.filtered();
+    load();
+  });
   data.on("reset", load);
   data.on("hover", (run) => {
     if (!chart.hit) chart.highlight(run);

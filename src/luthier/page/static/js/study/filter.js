@@ -52,6 +52,8 @@ export function filterBar(data) {
   text.addEventListener("input", settle(() => data.change({ text: text.value }), 350));
 
   const draw = () => {
+    if (document.activeElement !== box) box.value = data.filter.where;
+    if (document.activeElement !== text) text.value = data.filter.text;
     const { brushes, states } = data.filter;
     const without = (name) => Object.fromEntries(Object.entries(brushes).filter(([key]) => key !== name));
     const chip = (words, off) => h("button", { class: "chip on", title: t("filter.drop"), onClick: off }, words, h("span", { "aria-hidden": "true" }, "×"));

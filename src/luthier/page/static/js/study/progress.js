@@ -17,7 +17,7 @@ export function progressPanel(data) {
     "aria-pressed": String(key === by), onClick: () => {
       by = key;
       buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(["steps", "time_s"][k] === by)));
-      chart.change({ xFormat: by === "time_s" ? duration : count });
+      chart.change({ xTime: by === "time_s", xFormat: by === "time_s" ? undefined : count });
       draw();
     },
   }, t(`progress.${key}`)));

@@ -25,6 +25,7 @@ export function tablePanel(data, filter) {
   const pages = new Map(); // page number → rows
   const asked = new Map(); // page number → the turn in which it was asked for
   let total = 0;
+  let most = 0; // rows ever shown: the table grows but does not shrink, so that the page does not jump
   let turn = 0;
   let at = -1; // the row that the keyboard stands on
   let gone = false;
@@ -142,6 +143,8 @@ export function tablePanel(data, filter) {
         }
       }
       total = answer.total;
+      most = Math.max(most, total);
+      scroller.style.setProperty("--rows", most);
       note.textContent = t(data.filtered() ? "table.found" : "table.n", { n: count(total) });
       if (total === 0) note.textContent = t(data.filtered() ? "table.none" : "table.empty");
       draw();

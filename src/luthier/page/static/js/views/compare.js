@@ -5,7 +5,7 @@ import { category } from "../colors.js";
 import { compareTable } from "../compare/table.js";
 import { segments, toggle } from "../controls.js";
 import { fill, h, throttle } from "../dom.js";
-import { duration, numbers } from "../format.js";
+import { numbers } from "../format.js";
 import { t } from "../i18n.js";
 import { recall, remember } from "../memory.js";
 import { pick } from "../picked.js";
@@ -89,7 +89,7 @@ export default async function compare(root, { runs = "" }) {
       holder.append(box);
       charts.set(metric, createChart(box, {
         height: shown.length > 1 ? 280 : 380, label: t("curves.aria", { metric }), xLog: view.xLog, yLog: Boolean(view.yLog),
-        sync: shown.length > 1 ? "compare" : null, xFormat: view.x === "time" ? duration : undefined,
+        sync: shown.length > 1 ? "compare" : null, xTime: view.x === "time",
         tip: (hit) => runTip(hit.curve.member.row, atPoint(metric, hit.x, hit.curve.shown[hit.index], view.x), hit.curve.color),
         onClick: (hit) => {
           location.hash = runHref(hit.curve.member.study, hit.curve.member.run);
