@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from luthier.handle import RunHandle
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-STUDY = "<script>alert(1)</script>"
+STUDY = "<script>alert(1)"  # a name has to be a folder's: no slash
 NASTY = "<img src=x onerror=alert(2)>"
 SCRIPT = """
 import os, time
