@@ -4,29 +4,42 @@ import { h } from "./dom.js";
 
 /**
  * A canvas of `height` px in `root`, as wide as `root` but at least `least` px. `paint(ctx, width, height)` draws
- * in CSS pixels, at most once per frame. Returns {canvas, redraw(), width(), leave()}.
+ * in CSS pixels, at most once per frame; `over` draws on top of it what changes with the pointer, and is drawn again
+ * alone by `hover()`. Returns {canvas, redraw(), hover(), width(), leave()}.
  */
-export function createCanvas(root, { height, least = 0, label = "" }, paint) {
+export function createCanvas(root, { height, least = 0, label = "" }, paint, over = () => {}) {
+  const base = document.createElement("canvas");
   const canvas = h("canvas", { role: "img", "aria-label": label });
   root.append(canvas);
   const ctx = canvas.getContext("2d");
   let width = 0;
   let asked = 0;
-  const redraw = () => {
+  let stale = true;
+  const start = (pen) => {
+    pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    return pen;
+  };
+  const hover = () => {
     if (!asked) asked = requestAnimationFrame(() => {
       asked = 0;
       if (!width) return;
-      ctx.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-      ctx.clearRect(0, 0, width, height);
-      paint(ctx, width, height);
+      if (stale) paint(start(base.getContext("2d")), width, height);
+      stale = false;
+      start(ctx).drawImage(base, 0, 0, width, height);
+      over(ctx, width, height);
     });
+  };
+  const redraw = () => {
+    stale = true;
+    hover();
   };
   const fit = () => {
     const next = Math.max(least, root.clientWidth);
     if (next === width && canvas.width === Math.round(next * devicePixelRatio)) return;
     width = next;
-    canvas.width = Math.round(width * devicePixelRatio);
-    canvas.height = Math.round(height * devicePixelRatio);
+    canvas.width = base.width = Math.round(width * devicePixelRatio);
+    canvas.height = base.height = Math.round(height * devicePixelRatio);
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
     redraw();
@@ -36,7 +49,7 @@ export function createCanvas(root, { height, least = 0, label = "" }, paint) {
   fit();
   const stopTheme = onTheme(redraw);
   return {
-    canvas, redraw, width: () => width,
+    canvas, redraw, hover, width: () => width,
     leave() {
       cancelAnimationFrame(asked);
       size.disconnect();

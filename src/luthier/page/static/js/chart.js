@@ -32,12 +32,15 @@ export function createChart(root, options = {}) {
       return chart.plot.bbox;
     },
     get ctx() {
-      return chart.plot.ctx;
+      return pen ?? chart.plot.ctx;
     },
     get ratio() {
       return devicePixelRatio;
     },
   };
+  // What is hovered is drawn on a veil over the curves, so that a moving pointer does not draw them all again.
+  const veil = h("canvas", { class: "veil", hidden: true });
+  let pen = null;
   const tip = h("div", { class: "tip", hidden: true });
   const holder = h("div", { class: "chart", role: "img", "aria-label": chart.options.label ?? "" });
   holder.append(tip);
@@ -84,6 +87,7 @@ export function createChart(root, options = {}) {
         setCursor: [moved],
         setSelect: [selected],
         ready: [(u) => {
+          u.over.append(veil);
           u.over.addEventListener("click", clicked);
           u.over.addEventListener("dblclick", () => chart.reset());
           u.over.addEventListener("mouseleave", () => hover(null));
@@ -106,12 +110,30 @@ export function createChart(root, options = {}) {
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     ctx.lineJoin = "round";
-    const lit = chart.lit === null ? null : chart.curves.filter((c) => c.key === chart.lit);
-    for (const curve of chart.curves) draw(chart, curve, lit?.length ? 0.4 : 1);
-    for (const curve of lit ?? []) draw(chart, { ...curve, alpha: 1, width: (curve.width ?? 1.2) + 1.4 }, 1);
-    if (chart.hit) dot(chart, chart.hit);
+    for (const curve of chart.curves) draw(chart, curve);
     ctx.restore();
     guest(chart.options.over);
+    paintVeil();
+  }
+
+  function paintVeil() {
+    const lit = chart.lit === null ? [] : chart.curves.filter((c) => c.key === chart.lit);
+    veil.hidden = lit.length === 0;
+    if (veil.hidden) return;
+    const { left, top, width, height } = chart.box;
+    veil.width = width;
+    veil.height = height;
+    pen = veil.getContext("2d");
+    if (chart.curves.length > lit.length) {
+      pen.globalAlpha = 0.6;
+      pen.fillStyle = css("paper");
+      pen.fillRect(0, 0, width, height);
+    }
+    pen.translate(-left, -top);
+    pen.lineJoin = "round";
+    for (const curve of lit) draw(chart, { ...curve, alpha: 1, width: (curve.width ?? 1.2) + 1.4 });
+    if (chart.hit) dot(chart, chart.hit);
+    pen = null;
   }
 
   // uPlot remembers the font and colours that it set last, so a guest must leave none of its own.
@@ -176,7 +198,7 @@ export function createChart(root, options = {}) {
       tip.replaceChildren(words);
       place();
     }
-    chart.redraw();
+    rehover();
   }
 
   function place() {
@@ -223,12 +245,24 @@ export function createChart(root, options = {}) {
   };
 
   let wanted = 0;
+  let hovered = 0;
+  const rehover = () => {
+    if (!hovered) hovered = requestAnimationFrame(() => {
+      hovered = 0;
+      paintVeil();
+    });
+  };
   Object.assign(chart, {
     root: holder,
     set(curves) {
       chart.curves = curves;
-      if (chart.hit) chart.hit = null;
-      tip.hidden = true;
+      const old = chart.hit;
+      const curve = old && curves.find((c) => c.key === old.curve.key);
+      chart.hit = curve && old.index < curve.x.length ? { ...old, curve, x: curve.x[old.index], y: curve.y[old.index] } : null;
+      if (!chart.hit) {
+        tip.hidden = true;
+        chart.lit = chart.kept;
+      }
       measure();
       rescale();
     },
@@ -252,7 +286,7 @@ export function createChart(root, options = {}) {
     highlight(key) {
       chart.kept = key;
       chart.lit = key;
-      chart.redraw();
+      rehover();
     },
     setZoom(zoom) {
       chart.zoom = zoom;
@@ -268,6 +302,7 @@ export function createChart(root, options = {}) {
     destroy() {
       cancelAnimationFrame(asked);
       cancelAnimationFrame(wanted);
+      cancelAnimationFrame(hovered);
       size.disconnect();
       stopTheme();
       chart.plot.destroy();
@@ -350,18 +385,18 @@ function extent(curves, names, log, least, pad) {
   return [low - (high - low) * pad, high + (high - low) * pad];
 }
 
-function draw(chart, curve, fade) {
+function draw(chart, curve) {
   const { ctx, ratio } = chart;
   const { x, y } = curve;
   ctx.strokeStyle = curve.color;
   ctx.fillStyle = curve.color;
-  if (curve.low) band(chart, curve, fade);
+  if (curve.low) band(chart, curve);
   if (curve.raw) {
-    ctx.globalAlpha = 0.22 * (curve.alpha ?? 1) * fade;
+    ctx.globalAlpha = 0.22 * (curve.alpha ?? 1);
     ctx.lineWidth = ratio;
     trace(chart, x, curve.raw, false);
   }
-  ctx.globalAlpha = (curve.alpha ?? 1) * fade;
+  ctx.globalAlpha = curve.alpha ?? 1;
   ctx.lineWidth = (curve.width ?? 1.2) * ratio;
   ctx.setLineDash((curve.dash ?? []).map((d) => d * ratio));
   const lone = trace(chart, x, y, curve.stepped);
@@ -409,13 +444,13 @@ function trace(chart, x, y, stepped) {
   return lone;
 }
 
-function band(chart, curve, fade) {
+function band(chart, curve) {
   const { ctx } = chart;
   const { x, low, high } = curve;
   const log = chart.options.yLog;
   const floor = chart.box.top + chart.box.height;
   const toY = (v) => (log && v <= 0 ? floor : chart.toY(v));
-  ctx.globalAlpha = 0.16 * fade;
+  ctx.globalAlpha = 0.16;
   ctx.beginPath();
   for (let k = 0; k < x.length; k += 1) ctx[k ? "lineTo" : "moveTo"](chart.toX(x[k]), toY(high[k]));
   for (let k = x.length - 1; k >= 0; k -= 1) ctx.lineTo(chart.toX(x[k]), toY(low[k]));

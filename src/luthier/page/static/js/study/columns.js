@@ -11,7 +11,7 @@ export function allColumns(data) {
   const { info } = data;
   const word = (key) => t(`col.${key}`);
   const own = [
-    { key: "id", title: word("id"), width: 76, sort: "id", cell: (row) => row.id },
+    { key: "id", title: word("id"), width: 92, sort: "id", cell: (row) => row.id },
     { key: "state", title: word("state"), width: 108, sort: "state", cell: (row) => h("span", { class: `state ${row.state}` }, t(`state.${row.state}`), row.held ? h("span", { class: "faint", title: t("col.held") }, "✋") : null) },
     { key: "best", title: info.metric, width: 104, num: true, sort: "best", cell: (row) => short(row.best) },
     { key: "last", title: word("last"), width: 84, num: true, sort: "last", cell: (row) => short(row.last) },

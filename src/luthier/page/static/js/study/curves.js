@@ -3,7 +3,7 @@ import { get } from "../api.js";
 import { createChart, spansDecades } from "../chart.js";
 import { css } from "../colors.js";
 import { h, throttle } from "../dom.js";
-import { numbers, short } from "../format.js";
+import { count, numbers, short } from "../format.js";
 import { t } from "../i18n.js";
 import { recall, remember } from "../memory.js";
 import { runHref } from "../route.js";
@@ -127,7 +127,7 @@ export function curvesPanel(data, colors) {
       curves.clear();
       for (const [run, row] of wanted) rows.set(run, row);
       for (const curve of found) curves.set(curve.run, curve);
-      note.textContent = top.total > rows.size ? t("curves.of", { n: rows.size, all: top.total }) : t("curves.n", { n: rows.size });
+      note.textContent = top.total > rows.size ? t("curves.of", { n: count(rows.size), all: count(top.total) }) : t("curves.n", { n: rows.size });
       colors.scaleTo([...rows.values()]);
       paint();
     } catch (error) {

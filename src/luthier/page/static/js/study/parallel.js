@@ -17,6 +17,8 @@ const SIDE = 48;
 const APART = 104; // px between axes at least; beyond that the panel scrolls
 const GRIP = 18; // px beside an axis that belong to it
 const NEAR = 6;
+const FEW = 400; // lines up to which each is drawn with care
+const MOST = 1600; // lines drawn at most
 
 /** The panel. Returns {el, leave}. */
 export function parallelPanel(data, colors, points) {
@@ -33,7 +35,7 @@ export function parallelPanel(data, colors, points) {
   const height = TALL;
 
   const label = t("parallel.aria", { n: space.length });
-  const board = createCanvas(holder, { height, least: SIDE * 2 + APART * space.length, label }, paint);
+  const board = createCanvas(holder, { height, least: SIDE * 2 + APART * space.length, label }, paint, over);
   const { canvas } = board;
 
   const x = (k) => SIDE + (k * (board.width() - 2 * SIDE)) / Math.max(1, axes.length - 1);
@@ -61,6 +63,7 @@ export function parallelPanel(data, colors, points) {
       const px = x(k);
       const py = u === null ? height - 8 : y(u);
       if (k === 0) ctx.moveTo(px, py);
+      else if (lines.length > FEW) ctx.lineTo(px, py);
       else {
         const before = x(k - 1);
         const last = line.us[k - 1] === null ? height - 8 : y(line.us[k - 1]);
@@ -71,31 +74,45 @@ export function parallelPanel(data, colors, points) {
     ctx.stroke();
   }
 
-  function paint(ctx, width) {
+  function paint(ctx) {
     const inside = lines.filter((line) => points.shown.has(line.row.id));
-    const few = inside.length < lines.length;
-    if (few) {
+    ctx.lineWidth = 1;
+    if (inside.length < lines.length) {
       ctx.strokeStyle = css("faint");
       ctx.globalAlpha = Math.min(0.16, 30 / lines.length);
-      ctx.lineWidth = 1;
-      for (const line of lines) if (!points.shown.has(line.row.id)) path(ctx, line);
+      for (const line of thin(lines)) if (!points.shown.has(line.row.id)) path(ctx, line);
     }
-    ctx.lineWidth = 1.2;
-    const hovered = lines.find((line) => line.row.id === data.hovered);
-    ctx.globalAlpha = Math.max(0.1, Math.min(0.85, 60 / Math.max(1, inside.length))) * (hovered ? 0.4 : 1);
-    for (const line of inside) {
+    ctx.lineWidth = inside.length > FEW ? 1 : 1.2;
+    ctx.globalAlpha = Math.max(0.1, Math.min(0.85, 60 / Math.max(1, inside.length)));
+    for (const line of thin(inside)) {
       ctx.strokeStyle = colors.of(line.row);
       path(ctx, line);
     }
     ctx.globalAlpha = 1;
-    for (const [line, wide] of [[inside.at(-1), 3], [hovered, 3]]) {
-      if (!line) continue;
-      ctx.strokeStyle = css("paper");
-      ctx.lineWidth = wide + 3;
-      path(ctx, line);
-      ctx.strokeStyle = colors.of(line.row);
-      ctx.lineWidth = wide;
-      path(ctx, line);
+    if (inside.length) thick(ctx, inside.at(-1));
+  }
+
+  // The best ones, and of the others evenly so many that drawing stays quick: more are one grey field anyway.
+  const thin = (list) => (list.length <= MOST ? list : list.filter((_, k) =>
+    k >= list.length - MOST / 4 || Math.floor((k * MOST * 0.75) / list.length) !== Math.floor(((k - 1) * MOST * 0.75) / list.length)));
+
+  function thick(ctx, line) {
+    ctx.strokeStyle = css("paper");
+    ctx.lineWidth = 6;
+    path(ctx, line);
+    ctx.strokeStyle = colors.of(line.row);
+    ctx.lineWidth = 3;
+    path(ctx, line);
+  }
+
+  function over(ctx, width) {
+    const hovered = data.hovered === null ? null : lines.find((line) => line.row.id === data.hovered);
+    if (hovered) {
+      ctx.globalAlpha = 0.5;
+      ctx.fillStyle = css("paper");
+      ctx.fillRect(0, 0, width, height);
+      ctx.globalAlpha = 1;
+      thick(ctx, hovered);
     }
     axes.forEach((axis, k) => paintAxis(ctx, axis, x(k), k === 0 ? "left" : k === axes.length - 1 ? "right" : "center", width));
     axes.forEach((axis, k) => {
@@ -226,7 +243,7 @@ export function parallelPanel(data, colors, points) {
     const [px, py] = spot(event);
     if (drag) {
       drag.to = fromY(py);
-      board.redraw();
+      board.hover();
       return;
     }
     const over = axisAt(px) >= 0;
@@ -261,7 +278,7 @@ export function parallelPanel(data, colors, points) {
 
   points.onChange(measure);
   colors.onChange(board.redraw);
-  data.on("hover", board.redraw);
+  data.on("hover", board.hover);
   measure();
   return { el, leave: board.leave };
 }

@@ -31,7 +31,7 @@ export function scatterPanel(data, colors, points) {
     box.append(holder);
     grid.append(box);
     const mine = { spec, axis: null, dots: [] };
-    const board = createCanvas(holder, { height: TALL, label: t("scatter.aria", { name: spec.name, metric }) }, (ctx, width) => paint(ctx, width, mine));
+    const board = createCanvas(holder, { height: TALL, label: t("scatter.aria", { name: spec.name, metric }) }, (ctx, width) => paint(ctx, width, mine), (ctx) => over(ctx, mine));
     const { canvas } = board;
     const find = (event) => {
       const area = canvas.getBoundingClientRect();
@@ -118,11 +118,14 @@ export function scatterPanel(data, colors, points) {
       disc(ctx, dot, radius);
     }
     ctx.globalAlpha = 1;
+  }
+
+  function over(ctx, one) {
     const best = data.info.best?.run;
     for (const dot of one.dots) {
       if (dot.row.id !== best && dot.row.id !== data.hovered) continue;
       ctx.fillStyle = colors.of(dot.row);
-      disc(ctx, dot, radius + 2);
+      disc(ctx, dot, 5);
       ctx.strokeStyle = css("ink");
       ctx.lineWidth = 1.5;
       ctx.stroke();
@@ -138,7 +141,7 @@ export function scatterPanel(data, colors, points) {
   const redraw = () => plots.forEach((one) => one.board.redraw());
   points.onChange(measure);
   colors.onChange(redraw);
-  data.on("hover", redraw);
+  data.on("hover", () => plots.forEach((one) => one.board.hover()));
   measure();
   return { el, leave: () => plots.forEach((one) => one.board.leave()) };
 }
