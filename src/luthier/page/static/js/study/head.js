@@ -32,7 +32,7 @@ export function head(data) {
       info.closed ? h("span", { class: "quiet small cut" }, info.closed) : null,
       connection === "lost" ? h("span", { class: "pill live lost", role: "status" }, h("i", { class: "dot" }), t("study.lost")) : null,
       h("span", { class: "grow" }),
-      h("span", { class: "quiet small" }, [info.policy, info.seed === null || info.seed === undefined ? null : t("study.seed", { seed: info.seed })].filter(Boolean).join(" · ")),
+      h("span", { class: "quiet small policy" }, [info.policy, info.seed === null || info.seed === undefined ? null : t("study.seed", { seed: info.seed })].filter(Boolean).join(" · ")),
       h("a", { class: "button", href: `${studyHref(info.name)}/lineage` }, t("nav.lineage")));
     const { budget } = info;
     const elapsed = info.elapsed_s + (info.tuning ? (performance.now() - clock) / 1000 : 0);

@@ -18,11 +18,11 @@ export default async function studies(root) {
       h("thead", {}, h("tr", {},
         ["name", "state"].map((key) => h("th", { scope: "col" }, t(`studies.${key}`))),
         h("th", { scope: "col", class: "num" }, t("studies.best")),
-        h("th", { scope: "col" }, t("studies.metric")),
+        h("th", { scope: "col", class: "extra" }, t("studies.metric")),
         h("th", { scope: "col", class: "num" }, t("studies.trials")),
-        h("th", { scope: "col", class: "runs" }, t("studies.runs")),
-        h("th", { scope: "col", class: "num" }, t("studies.elapsed")),
-        h("th", { scope: "col" }, t("studies.created")))),
+        h("th", { scope: "col", class: "runs extra" }, t("studies.runs")),
+        h("th", { scope: "col", class: "num extra" }, t("studies.elapsed")),
+        h("th", { scope: "col", class: "extra" }, t("studies.created")))),
       body)));
 
   const draw = (rows) => {
@@ -37,11 +37,11 @@ export default async function studies(root) {
       h("td", {}, tuning(study)),
       h("td", { class: "num" }, study.best
         ? h("a", { href: runHref(study.name, study.best.run) }, short(study.best.value)) : "–"),
-      h("td", { class: "quiet" }, `${study.goal === "maximize" ? "↑" : "↓"} ${study.metric}`),
+      h("td", { class: "quiet extra" }, `${study.goal === "maximize" ? "↑" : "↓"} ${study.metric}`),
       h("td", { class: "num" }, count(study.n_trials)),
-      h("td", { class: "runs" }, statesBar(study.states)),
-      h("td", { class: "num" }, duration(study.elapsed_s)),
-      h("td", { class: "quiet" }, ago(study.created_s)))));
+      h("td", { class: "runs extra" }, statesBar(study.states)),
+      h("td", { class: "num extra" }, duration(study.elapsed_s)),
+      h("td", { class: "quiet extra" }, ago(study.created_s)))));
   };
   const ask = async () => {
     try {
