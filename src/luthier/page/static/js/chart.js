@@ -14,7 +14,7 @@ const FONT = '11px system-ui, "Noto Sans", "Noto Sans SC", sans-serif';
  * `height` px · `label` what a screen reader says · `xLog`, `yLog` · `xTime` x is seconds · `xFormat`, `yFormat` of the
  * axes' numbers · `sync` charts with the
  * same key share cursor and x range · `tip(hit) → Node | null` · `onHover(hit | null)` ·
- * `onClick(hit)` · `onZoom(range | null)` · `under(chart)`, `over(chart)` draw on `chart.ctx` in
+ * `onClick(hit)` · `onZoom(range | null)` · `none` words for a chart without curves · `under(chart)`, `over(chart)` draw on `chart.ctx` in
  * canvas pixels before and after the curves · `xRange`, `yRange` [min, max] that must be within view.
  * A hit is {curve, index, x, y}.
  *
@@ -58,7 +58,7 @@ export function createChart(root, options = {}) {
       font: FONT,
       gap: 6,
       splits: (u, index, min, max) => splits(min, max, log, index ? (height - 40) / 44 : u.width / 84, !index && xTime),
-      values: (u, at) => at.map(format ?? ((v) => short(v, 6))),
+      values: (u, at) => (chart.options.none && !any() ? [] : at.map(format ?? ((v) => short(v, 6)))),
       filter: (u, at) => at,
     });
     const setup = {
@@ -112,8 +112,18 @@ export function createChart(root, options = {}) {
     ctx.lineJoin = "round";
     for (const curve of chart.curves) draw(chart, curve);
     ctx.restore();
+    if (chart.options.none && !any()) guest(sayNone);
     guest(chart.options.over);
     paintVeil();
+  }
+
+  const any = () => chart.curves.some((curve) => curve.y.some((v) => !Number.isNaN(v)));
+
+  function sayNone({ ctx, box, ratio }) {
+    ctx.fillStyle = css("quiet");
+    ctx.font = `${14 * ratio}px system-ui, "Noto Sans", "Noto Sans SC", sans-serif`;
+    ctx.textAlign = "center";
+    ctx.fillText(chart.options.none, box.left + box.width / 2, box.top + box.height / 2);
   }
 
   function paintVeil() {

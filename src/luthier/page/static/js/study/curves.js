@@ -53,7 +53,7 @@ export function curvesPanel(data, colors) {
   }, t(`axis.${x}`)));
   const back = h("button", { hidden: true, onClick: () => chart.reset() }, t("curves.unzoom"));
   const note = h("span", { class: "quiet small", role: "status" });
-  const whole = h("button", { hidden: true, onClick: () => data.change({ where: "", text: "", states: [], brushes: {} }) }, t("filter.clear"));
+  const whole = h("button", { hidden: !data.filtered(), onClick: () => data.change({ where: "", text: "", states: [], brushes: {} }) }, t("filter.clear"));
   const holder = h("div", { class: "body" });
   const el = h("section", { class: "panel curves", "aria-label": t("curves.title") },
     h("header", {},
@@ -82,6 +82,7 @@ export function curvesPanel(data, colors) {
     label: t("curves.aria", { metric: info.metric }),
     xLog: view.xLog,
     yLog: Boolean(view.yLog),
+    none: t("curves.loading"),
     xTime: view.x === "time",
     tip: (hit) => runTip(rows.get(hit.curve.key), atPoint(view.metric, hit.x, hit.curve.shown?.[hit.index] ?? hit.y, view.x), hit.curve.color),
     onHover: (hit) => data.hover(hit?.curve.key ?? null),
@@ -129,6 +130,7 @@ export function curvesPanel(data, colors) {
       for (const curve of found) curves.set(curve.run, curve);
       note.textContent = top.total > rows.size ? t("curves.of", { n: count(rows.size), all: count(top.total) }) : t("curves.n", { n: rows.size });
       colors.scaleTo([...rows.values()]);
+      chart.options.none = t(data.filtered() ? "table.none" : "curves.none");
       paint();
     } catch (error) {
       if (error.name !== "AbortError" && mine === turn) note.textContent = error.message;

@@ -1,6 +1,7 @@
 // What the panels of a study view share: the study, the filter, the changes as they come.
 import { get, listen, studyPath } from "../api.js";
 import { number } from "../format.js";
+import { studyHref } from "../route.js";
 import { matcher, quote } from "../where.js";
 
 const NUMBERS = ["step", "to_step", "train_s", "best", "best_step", "last"];
@@ -16,11 +17,11 @@ export function readRow(row) {
 export const field = (row, name) => (name in row.params ? row.params[name] : row[name]);
 
 /**
- * A study that is followed. Panels call `on(what, work)`; `what` is one of:
+ * A study that is followed, with the filter of the address's `params`. Panels call `on(what, work)`; `what` is one of:
  * study (head line changed) · rows (array of changed rows) · curves ({run: {x, y}} new points) · entries
  * (diary entries) · filter · reset (fetch again) · hover (a run or null) · connection ("live" | "lost").
  */
-export async function openStudy(name) {
+export async function openStudy(name, params = {}) {
   const heard = new Map();
   const tell = (what, ...args) => (heard.get(what) ?? []).forEach((work) => work(...args));
   const info = await get(studyPath(name));
@@ -29,7 +30,7 @@ export async function openStudy(name) {
     info,
     path: (...rest) => studyPath(name, ...rest),
     better: info.goal === "maximize" ? (a, b) => a > b : (a, b) => a < b,
-    filter: { where: "", text: "", states: [], brushes: {} },
+    filter: readFilter(params),
     hovered: null,
     on(what, work) {
       if (!heard.has(what)) heard.set(what, []);
@@ -56,6 +57,8 @@ export async function openStudy(name) {
     },
     change(part) {
       Object.assign(data.filter, part);
+      // In the address, so that a link, the way back and another language keep the filter.
+      history.replaceState(null, "", studyHref(name) + writeFilter(data.filter));
       tell("filter");
     },
     hover(run) {
@@ -87,6 +90,25 @@ export async function openStudy(name) {
     onState: (state) => tell("connection", state),
   });
   return data;
+}
+
+function readFilter({ where = "", text = "", state = "", brush = "" }) {
+  let brushes = {};
+  try {
+    brushes = Object.fromEntries(JSON.parse(brush || "[]").map((one) => [one.name, one]));
+  } catch {
+    // An address that was cut short opens without its brushes.
+  }
+  return { where, text, states: state.split(",").filter(Boolean), brushes };
+}
+
+function writeFilter({ where, text, states, brushes }) {
+  const query = new URLSearchParams();
+  if (where.trim()) query.set("where", where);
+  if (text) query.set("text", text);
+  if (states.length) query.set("state", states.join(","));
+  if (Object.keys(brushes).length) query.set("brush", JSON.stringify(Object.values(brushes)));
+  return query.size ? `?${query}` : "";
 }
 
 /**

@@ -31,20 +31,20 @@ export function filterBar(data) {
   valid("");
   let turn = 0;
   // A condition that the server cannot read must not blank the panels: it is tried first.
-  const tried = settle(async () => {
+  const check = async () => {
     turn += 1;
     const mine = turn;
     const where = box.value.trim();
-    if (where === data.filter.where.trim()) return valid("");
     try {
       if (where) await get(data.path("runs"), { where, limit: 1 });
       if (mine !== turn) return;
       valid("");
-      data.change({ where });
+      if (where !== data.filter.where.trim()) data.change({ where });
     } catch (refusal) {
       if (mine === turn) valid([refusal.message, refusal.hint].filter(Boolean).join(" — "));
     }
-  }, 350);
+  };
+  const tried = settle(check, 350);
   box.addEventListener("input", tried);
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") box.blur();
@@ -64,5 +64,6 @@ export function filterBar(data) {
   };
   data.on("filter", draw);
   draw();
+  if (data.filter.where) check();
   return { el, focus: () => box.focus(), leave() {} };
 }

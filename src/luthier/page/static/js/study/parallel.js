@@ -24,7 +24,7 @@ const MOST = 1600; // lines drawn at most
 export function parallelPanel(data, colors, points) {
   const { space, metric, goal } = data.info;
   const holder = h("div", { class: "parallel" });
-  const el = h("section", { class: "panel", "aria-label": t("parallel.title") },
+  const el = h("section", { class: "panel", hidden: space.length === 0, "aria-label": t("parallel.title") },
     h("header", {}, h("h2", {}, t("parallel.title")), h("span", { class: "quiet small" }, t("parallel.hint"))),
     h("div", { class: "body scroll" }, holder));
   const tip = h("div", { class: "tip", hidden: true });

@@ -24,7 +24,7 @@ export function progressPanel(data) {
   const el = h("section", { class: "panel", "aria-label": t("progress.title") },
     h("header", {}, h("h2", {}, t("progress.title")), h("span", { class: "grow" }), h("span", { class: "segments" }, buttons)), holder);
   const chart = createChart(holder, {
-    height: 220, label: t("progress.title"), xFormat: count,
+    height: 220, label: t("progress.title"), none: t("curves.none"), xFormat: count,
     tip: (hit) => h("div", {}, h("b", {}, short(hit.y)), h("div", { class: "quiet" },
       `${by === "steps" ? `${count(hit.x)} ${t("progress.steps")}` : duration(hit.x)}`), runs()[hit.index] ? h("div", {}, t("nav.run", { run: runs()[hit.index] })) : null),
     onClick: (hit) => {

@@ -16,7 +16,7 @@ const NEAR_PX = 12;
 export function scatterPanel(data, colors, points) {
   const { space, metric } = data.info;
   const grid = h("div", { class: "multiples" });
-  const el = h("section", { class: "panel", "aria-label": t("scatter.title") },
+  const el = h("section", { class: "panel", hidden: space.length === 0, "aria-label": t("scatter.title", { metric }) },
     h("header", {}, h("h2", {}, t("scatter.title", { metric })), h("span", { class: "quiet small" }, t("scatter.hint"))),
     h("div", { class: "body" }, grid));
   const plots = space.map((spec) => plot(spec));

@@ -38,8 +38,8 @@ export function tablePanel(data, filter) {
   const below = h("tr", { class: "spacer", "aria-hidden": "true" }, h("td"));
   const body = h("tbody", { onClick: clicked, onMouseover: (event) => data.hover(event.target.closest("tr")?.dataset.run || null) });
   const lines = new Map(); // index → element of a drawn row
-  const table = h("table", { class: "runs-table", role: "grid", "aria-label": t("table.label") }, widths, h("thead", {}, headRow), body);
-  const scroller = h("div", { class: "scroll runs-scroll", tabIndex: 0, "aria-label": t("table.label") }, table);
+  const table = h("table", { class: "runs-table", role: "grid", tabIndex: 0, "aria-label": t("table.label") }, widths, h("thead", {}, headRow), body);
+  const scroller = h("div", { class: "scroll runs-scroll" }, table);
   const el = h("section", { class: "panel runs" },
     h("header", {}, h("h2", {}, t("table.title")), note, h("span", { class: "grow" }),
       h("span", { class: "quiet small keys" }, h("kbd", {}, "j"), " ", h("kbd", {}, "k"), ` ${t("table.move")} `, h("kbd", {}, "↵"), ` ${t("table.open")} `, h("kbd", {}, "x"), ` ${t("table.pick")} `, h("kbd", {}, "/"), ` ${t("table.filter")}`),
@@ -217,7 +217,7 @@ export function tablePanel(data, filter) {
       const tall = scroller.clientHeight - ROW_PX * 2;
       if (y < scroller.scrollTop) scroller.scrollTop = y;
       else if (y > scroller.scrollTop + tall) scroller.scrollTop = y - tall;
-      scroller.setAttribute("aria-activedescendant", `row-${at}`);
+      table.setAttribute("aria-activedescendant", `row-${at}`);
       draw();
       data.hover(rowAt(at)?.id ?? null);
     },

@@ -89,7 +89,7 @@ export default async function compare(root, { runs = "" }) {
       holder.append(box);
       charts.set(metric, createChart(box, {
         height: shown.length > 1 ? 280 : 380, label: t("curves.aria", { metric }), xLog: view.xLog, yLog: Boolean(view.yLog),
-        sync: shown.length > 1 ? "compare" : null, xTime: view.x === "time",
+        none: t("curves.none"), sync: shown.length > 1 ? "compare" : null, xTime: view.x === "time",
         tip: (hit) => runTip(hit.curve.member.row, atPoint(metric, hit.x, hit.curve.shown[hit.index], view.x), hit.curve.color),
         onClick: (hit) => {
           location.hash = runHref(hit.curve.member.study, hit.curve.member.run);

@@ -14,8 +14,8 @@ import { progressPanel } from "../study/progress.js";
 import { scatterPanel } from "../study/scatter.js";
 import { tablePanel } from "../study/table.js";
 
-export default async function study(root, { study: name }) {
-  const data = await openStudy(name);
+export default async function study(root, { study: name, ...params }) {
+  const data = await openStudy(name, params);
   const colors = coloring(data);
   const points = pointsOf(data);
   const filter = filterBar(data);

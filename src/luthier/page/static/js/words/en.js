@@ -70,6 +70,8 @@ export default {
   "curves.top": "How many runs: the best ones, and all that train now",
   "curves.best_n": "best {n}",
   "curves.unzoom": "Whole range",
+  "curves.none": "No values yet",
+  "curves.loading": "Loading…",
   "curves.n": "{n} runs",
   "curves.of": "{n} of {all} runs",
   "curves.best": "best {value}",

@@ -70,6 +70,8 @@ export default {
   "curves.top": "显示多少个运行：最好的若干个，以及正在训练的全部",
   "curves.best_n": "最好 {n} 个",
   "curves.unzoom": "显示全部",
+  "curves.none": "还没有数值",
+  "curves.loading": "载入中……",
   "curves.n": "{n} 个运行",
   "curves.of": "{n} / {all} 个运行",
   "curves.best": "最好 {value}",
