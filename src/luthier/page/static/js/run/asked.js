@@ -32,7 +32,7 @@ export function createAsked(study, run, { onAnswer, mayAct, isTuning }) {
     try {
       const { ticket } = await post(studyPath(study, "runs", run, "actions"), body);
       tell("asked", t("fate.waiting"));
-      return await follow(ticket, tell);
+      return await follow(ticket, tell, Object.keys(body.params ?? {}));
     } catch (error) {
       const hint = error.hint ? ` ${error.hint}` : "";
       tell("refused", t("fate.refused.why", { why: error.message + hint }));
@@ -40,7 +40,7 @@ export function createAsked(study, run, { onAnswer, mayAct, isTuning }) {
     }
   }
 
-  async function follow(ticket, tell) {
+  async function follow(ticket, tell, names) {
     for (let n = 0; !closed; n += 1) {
       await new Promise((done) => setTimeout(done, n < SLOW_AFTER ? POLL_MS : SLOW_MS));
       let answer;
@@ -51,7 +51,7 @@ export function createAsked(study, run, { onAnswer, mayAct, isTuning }) {
         throw error;
       }
       const alone = answer.state === "waiting" && n > PATIENCE && !isTuning();
-      tell(answer.state, alone ? t("fate.alone") : answerWords(answer));
+      tell(answer.state, alone ? t("fate.alone") : answerWords(answer, names));
       if (answer.state === "obeyed" || answer.state === "refused") {
         onAnswer(answer);
         return answer;

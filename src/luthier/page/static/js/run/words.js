@@ -38,11 +38,12 @@ export function verdictWords(verdict, metric) {
   return t(Number.isFinite(error ?? NaN) ? "verdict.full" : "verdict.noerror", parts);
 }
 
-/** What became of an order, in one line. */
-export function answerWords(answer) {
+/** What became of an order for `names`, in one line. */
+export function answerWords(answer, names = []) {
   if (answer.state === "refused") return t("fate.refused.why", { why: answer.why || "–" });
   if (answer.state !== "obeyed") return t(`fate.${answer.state}`);
-  const found = Object.entries(answer.read_back ?? {}).map(([name, v]) => `${name} = ${value(v)}`);
+  const read = answer.read_back ?? {};
+  const found = names.filter((name) => name in read).map((name) => `${name} = ${value(read[name])}`);
   const step = count(answer.step);
   const words = found.length
     ? t("fate.obeyed.read", { step, values: found.join(", ") })
