@@ -27,7 +27,7 @@ export function feedPanel(data) {
     const changed = Object.keys(entry.after ?? {}).length ? params(entry.after) : "";
     return h("li", { class: `${entry.author} ${entry.state}`, dataset: { run: entry.run } },
       h("div", { class: "what" },
-        h("span", { class: `who ${entry.author}`, title: t(`author.${entry.author}`) }, t(`author.${entry.author}.short`)),
+        h("span", { class: `who ${entry.author}` }, t(`author.${entry.author}`)),
         h("a", { href: runHref(data.name, entry.run) }, t("nav.run", { run: entry.run })),
         h("span", {}, has(`feed.kind.${entry.kind}`, entry.kind)),
         h("span", { class: "grow" }), h("time", { class: "faint" }, moment(entry.time_s))),
