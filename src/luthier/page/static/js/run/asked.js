@@ -32,7 +32,9 @@ export function createAsked(study, run, { onAnswer, mayAct, isTuning }) {
     try {
       const { ticket } = await post(studyPath(study, "runs", run, "actions"), body);
       tell("asked", t("fate.waiting"));
-      return await follow(ticket, tell, Object.keys(body.params ?? {}));
+      const answer = await follow(ticket, tell, Object.keys(body.params ?? {}));
+      if (body.kind === "fork" && answer?.state === "obeyed") fate.append(" ", h("a", { href: `#/s/${encodeURIComponent(study)}/lineage` }, t("run.lineage")));
+      return answer;
     } catch (error) {
       const hint = error.hint ? ` ${error.hint}` : "";
       tell("refused", t("fate.refused.why", { why: error.message + hint }));
