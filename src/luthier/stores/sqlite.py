@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -202,9 +203,20 @@ class SqliteStore:
         with self._reading():
             return merge_branches(self._batches(run_id))
 
+    def clock(self, run_id: str) -> Curve:
+        """Seconds of training over the steps of a run, as its reports had them."""
+        with self._reading():
+            batches = [(back, ("",), rows[:, [0, 1, 1]]) for back, _, rows in self._batches(run_id)]
+        return merge_metrics(batches).get("", Curve())
+
     def diary(self) -> Sequence[Entry]:
         """All actions."""
         return list(self._ledger.diary.values())
+
+    @property
+    def entries(self) -> Mapping[int, Entry]:
+        """All actions by number, without a copy."""
+        return MappingProxyType(self._ledger.diary)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -379,12 +391,12 @@ def list_studies(path: Path) -> list[dict[str, Any]]:
     connection = _connect(path, read_only=True)
     try:
         rows = connection.execute(
-            "SELECT study.name, created_s, elapsed_s, closed, question, "
+            "SELECT study.name, created_s, elapsed_s, closed, question, revision, "
             "(SELECT count(*) FROM trial WHERE study = study.key) FROM study ORDER BY key DESC"
         ).fetchall()
     finally:
         connection.close()
-    columns = ("name", "created_s", "elapsed_s", "closed", "question", "n_trials")
+    columns = ("name", "created_s", "elapsed_s", "closed", "question", "revision", "n_trials")
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
