@@ -103,8 +103,10 @@ class Site:
     def kill(self) -> None:
         """End the server as a crash would."""
         assert self.server is not None
+        assert self.server.stdout is not None
         self.server.kill()
         self.server.wait()
+        self.server.stdout.close()
 
     def address(self, path: str, link: str = "") -> str:
         """The link with a place of the page behind it."""
@@ -138,12 +140,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site.serve()
         yield site
     finally:
-        for process in [site.server, *site.tuners]:
-            if process is not None:
-                process.kill()
-                process.wait()
-        if site.server is not None and site.server.stdout is not None:
-            site.server.stdout.close()
+        if site.server is not None:
+            site.kill()
+        for tuner in site.tuners:
+            tuner.kill()
+            tuner.wait()
 
 
 @pytest.fixture(scope="module")

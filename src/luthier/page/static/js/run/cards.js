@@ -9,7 +9,7 @@ import { authorWords, changed, fateWords, kindWords, outcomeClass, verdictWords 
 /** Values before and after, one line each. */
 export function changesOf(entry) {
   return changed(entry).map(([name, before, after]) =>
-    h("div", { class: "changed-value" }, h("span", { class: "quiet" }, name), " ", before || "–", " → ", h("b", {}, after || "–")));
+    h("div", { class: "changed-value" }, h("span", { class: "quiet" }, name), " ", before, " → ", h("b", {}, after || "–")));
 }
 
 /** The verdict as a coloured sentence; null where there is none. */

@@ -54,5 +54,5 @@ export function extent(lists) {
 export function wantsLog(values) {
   const finite = values.filter(Number.isFinite).sort((a, b) => a - b);
   if (finite.length < 2 || finite[0] <= 0) return false;
-  return finite.at(-1) / finite[Math.floor(finite.length / 2)] > 20;
+  return finite.at(-1) / finite[Math.floor(finite.length / 2)] > 8;
 }
