@@ -36,24 +36,23 @@ async function page(root, name, lang) {
   const [entry, all] = await Promise.all([get(`/knowledge/${encodeURIComponent(name)}`, { lang }), get("/knowledge", { lang })]);
   const known = new Set(all.map((one) => one.name));
   const text = (section) => textOf(section, known);
-  const [first, ...rest] = entry.sections;
+  const sections = entry.sections.filter((section) => section.title !== t("know.sources")); // a list of its own below
   fill(root, h("article", { class: "panel know-page" },
     h("a", { href: "#/k", class: "small" }, `← ${t("know.back")}`),
-    h("h1", {}, first?.title ?? entry.name), text(first),
-    rest.map((section) => h("section", {}, h("h2", {}, section.title), text(section))),
+    h("h1", {}, say(entry.title), " ", h("code", { class: "faint" }, entry.name)),
+    sections.map((section) => h("section", {}, section.title && h("h2", {}, section.title), text(section))),
     entry.sources?.length > 0 && h("section", {}, h("h2", {}, t("know.sources")),
       h("ul", {}, entry.sources.map((source) => h("li", {}, linked(source)))))));
   return () => {};
 }
 
 function textOf(section, known) {
-  if (!section) return null;
   const [head, ...rows] = section.rows ?? [];
   return [
     (section.paragraphs ?? []).map((words) => h("p", {}, withLinks(words, known))),
     head && h("div", { class: "scroll" }, h("table", {},
       h("thead", {}, h("tr", {}, head.map((cell) => h("th", { scope: "col" }, cell)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))))),
+      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, withLinks(cell, known)))))))),
   ];
 }
 
