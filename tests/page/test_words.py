@@ -14,7 +14,7 @@ SCRIPTS = sorted(path for path in (STATIC / "js").rglob("*.js") if path.parent.n
 def words(name: str) -> dict[str, str]:
     """The entries of one file of words."""
     text = (STATIC / "js" / "words" / name).read_text(encoding="utf-8")
-    entries = re.findall(r'^\s*"?([\w.]+)"?:\s*\n?\s*"((?:[^"\\]|\\.)*)"', text, re.MULTILINE)
+    entries = re.findall(r'^\s*"?([\w.-]+)"?:\s*\n?\s*"((?:[^"\\]|\\.)*)"', text, re.MULTILINE)
     return dict(entries)
 
 

@@ -23,14 +23,21 @@ export function speak(language) {
   document.documentElement.lang = language === "zh" ? "zh-Hans" : language;
 }
 
-/** The words of `key`, with `{name}` filled from `vars`. A missing key shows as itself. */
+/**
+ * The words of `key`, with `{name}` filled from `vars`. When `n` is one, `key.one` is used where there is one.
+ * A missing key shows as itself.
+ */
 export function t(key, vars = {}) {
-  const words = WORDS[now][key] ?? WORDS.en[key] ?? key;
+  const one = String(vars.n) === "1" ? WORDS[now][`${key}.one`] : undefined;
+  const words = one ?? WORDS[now][key] ?? WORDS.en[key] ?? key;
   return words.replace(/\{(\w+)\}/g, (whole, name) => (name in vars ? String(vars[name]) : whole));
 }
 
 /** The words of `key` if there are any, else `otherwise`. */
 export const has = (key, otherwise) => WORDS[now][key] ?? WORDS.en[key] ?? otherwise;
+
+/** A reason in words: the codes of policies are translated, what a person wrote stays. */
+export const because = (reason) => has(`reason.${reason}`, reason);
 
 /** One of a pair {en, zh} that the server sent. */
 export const say = (pair) => (typeof pair === "string" ? pair : pair?.[now] ?? pair?.en ?? "");

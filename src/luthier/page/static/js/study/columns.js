@@ -1,7 +1,7 @@
 // The columns of the table of runs.
 import { h } from "../dom.js";
 import { count, duration, short, value } from "../format.js";
-import { t } from "../i18n.js";
+import { because, t } from "../i18n.js";
 import { recall, remember } from "../memory.js";
 
 const HIDDEN = ["trial", "last", "best_step"];
@@ -21,10 +21,10 @@ export function allColumns(data) {
     { key: "trial", title: word("trial"), width: 64, num: true, sort: "trial", cell: (row) => row.trial },
   ];
   const params = info.space.map((p) => ({
-    key: `p.${p.name}`, title: p.name, width: Math.max(88, Math.min(160, p.name.length * 8 + 32)) + (p.term ? 12 : 0), num: p.kind !== "choice",
+    key: `p.${p.name}`, title: p.name, width: Math.max(88, Math.min(160, p.name.length * 8.6 + 34)) + (p.term ? 12 : 0), num: p.kind !== "choice",
     sort: `p.${p.name}`, term: p.term, cell: (row) => (p.name in row.params ? value(row.params[p.name]) : h("span", { class: "faint" }, "–")),
   }));
-  const reason = { key: "reason", title: word("reason"), width: 320, sort: null, cell: (row) => h("span", { class: row.error ? "bad" : "quiet", title: row.error || row.reason }, row.error || row.reason) };
+  const reason = { key: "reason", title: word("reason"), width: 320, sort: null, cell: (row) => h("span", { class: row.error ? "bad" : "quiet", title: row.error || because(row.reason) }, row.error || because(row.reason)) };
   return [...own, ...params, reason];
 }
 

@@ -27,6 +27,7 @@ export function curvesPanel(data, colors) {
   const rows = new Map(); // run → row
   const curves = new Map(); // run → {x, y, even}: points as they came and smoothed
   let best = null;
+  let all = 0; // runs that fit the filter
   let turn = 0;
   let gone = false;
   const stopAsking = new AbortController();
@@ -128,7 +129,8 @@ export function curvesPanel(data, colors) {
       curves.clear();
       for (const [run, row] of wanted) rows.set(run, row);
       for (const curve of found) curves.set(curve.run, curve);
-      note.textContent = top.total > rows.size ? t("curves.of", { n: count(rows.size), all: count(top.total) }) : t("curves.n", { n: rows.size });
+      all = top.total;
+      tell();
       colors.scaleTo([...rows.values()]);
       chart.options.none = t(data.filtered() ? "table.none" : "curves.none");
       paint();
@@ -138,6 +140,10 @@ export function curvesPanel(data, colors) {
       if (mine === turn) el.removeAttribute("aria-busy");
     }
   }
+
+  const tell = () => {
+    note.textContent = all > rows.size ? t("curves.of", { n: count(rows.size), all: count(all) }) : t("curves.n", { n: count(rows.size) });
+  };
 
   async function fetchCurves(runs) {
     const parts = [];
@@ -228,15 +234,19 @@ export function curvesPanel(data, colors) {
   data.on("rows", (changed) => {
     const fits = data.test();
     for (const row of changed) {
-      const had = rows.has(row.id);
       if (!fits(row)) {
-        if (had) {
-          rows.delete(row.id);
-          curves.delete(row.id);
-        }
-      } else if (had || row.state === "running") rows.set(row.id, row);
+        rows.delete(row.id);
+        curves.delete(row.id);
+      } else if (rows.has(row.id)) rows.set(row.id, row);
+      else if (row.state === "running" || rows.size < view.top) {
+        rows.set(row.id, row);
+        if (row.step > 0) missing.add(row.id);
+      } else soon(); // it may have come among the best
     }
+    all = Math.max(all, rows.size);
+    tell();
     colors.scaleTo([...rows.values()]);
+    if (missing.size) fetchMissing();
     repaint();
   });
   data.on("curves", (news) => {

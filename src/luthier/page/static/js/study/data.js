@@ -32,6 +32,7 @@ export async function openStudy(name, params = {}) {
     better: info.goal === "maximize" ? (a, b) => a > b : (a, b) => a < b,
     filter: readFilter(params),
     hovered: null,
+    steps_spent: null, // by all runs, once it is known
     on(what, work) {
       if (!heard.has(what)) heard.set(what, []);
       heard.get(what).push(work);
@@ -49,11 +50,11 @@ export async function openStudy(name, params = {}) {
     test() {
       const { text, states } = data.filter;
       const fits = matcher(data.where()) ?? (() => true);
-      const words = text.trim().toLowerCase();
+      const words = text.toLowerCase().split(/\s+/).filter(Boolean);
       return (row) =>
         (!states.length || states.includes(row.state)) &&
         fits((key) => field(row, key)) &&
-        (!words || JSON.stringify([row.id, row.reason, row.error, row.params]).toLowerCase().includes(words));
+        (!words.length || words.every((word) => told(row).includes(word)));
     },
     change(part) {
       Object.assign(data.filter, part);
@@ -91,6 +92,9 @@ export async function openStudy(name, params = {}) {
   });
   return data;
 }
+
+// What the server finds text in.
+const told = (row) => [row.id, row.state, row.reason, ...Object.entries(row.params).map(([k, v]) => `${k}=${v}`), row.error].join(" ").toLowerCase();
 
 function readFilter({ where = "", text = "", state = "", brush = "" }) {
   let brushes = {};

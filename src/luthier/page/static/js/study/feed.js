@@ -2,7 +2,7 @@
 import { get } from "../api.js";
 import { fill, h, throttle } from "../dom.js";
 import { count, moment, params } from "../format.js";
-import { has, t } from "../i18n.js";
+import { because, has, t } from "../i18n.js";
 import { runHref } from "../route.js";
 
 const MANY = 200;
@@ -32,7 +32,7 @@ export function feedPanel(data) {
         h("span", {}, has(`feed.kind.${entry.kind}`, entry.kind)),
         h("span", { class: "grow" }), h("time", { class: "faint" }, moment(entry.time_s))),
       changed ? h("div", { class: "mono" }, changed) : null,
-      h("div", { class: "quiet" }, [entry.reason, entry.step === null || entry.step === undefined ? "" : t("feed.step", { step: count(entry.step) })].filter(Boolean).join(" · ")),
+      h("div", { class: "quiet" }, [because(entry.reason), entry.step === null || entry.step === undefined ? "" : t("feed.step", { step: count(entry.step) })].filter(Boolean).join(" · ")),
       entry.state === "refused" ? h("div", { class: "bad" }, t("feed.refused", { why: entry.why })) : null);
   };
   function draw() {

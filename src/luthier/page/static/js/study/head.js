@@ -42,7 +42,7 @@ export function head(data) {
           info.best ? h("small", {}, t("study.best.at", { run: info.best.run, step: count(info.best.step) })) : null)),
       fact(t("study.trials"), of(count(info.n_trials), budget?.trials && count(budget.trials)), part(info.n_trials, budget?.trials)),
       fact(t("study.elapsed"), of(duration(elapsed), budget?.time_s && duration(budget.time_s)), part(elapsed, budget?.time_s)),
-      budget?.steps ? fact(t("study.steps"), of(count(info.steps_spent ?? null), count(budget.steps)), part(info.steps_spent, budget.steps)) : null,
+      budget?.steps ? fact(t("study.steps"), of(count(data.steps_spent), count(budget.steps)), part(data.steps_spent, budget.steps)) : null,
       fact(t("study.max_steps"), count(info.max_steps)));
     const { states: picked } = data.filter;
     renew(states, statesBar(info.states));

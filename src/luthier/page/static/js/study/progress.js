@@ -45,7 +45,10 @@ export function progressPanel(data) {
   async function load() {
     try {
       last = await get(data.path("progress"));
-      if (!gone) draw();
+      if (gone) return;
+      data.steps_spent = last.steps.at(-1) ?? 0;
+      if (data.info.budget?.steps) data.tell("study");
+      draw();
     } catch {
       // Drawn with what there was; asked again with the next change.
     }

@@ -1,7 +1,7 @@
 // What is told of a run that the pointer is over.
 import { h } from "../dom.js";
 import { count, short, value } from "../format.js";
-import { t } from "../i18n.js";
+import { because, t } from "../i18n.js";
 
 /** The run, a point of its curve, and its parameters. `point`: [[name, text], …]. */
 export function runTip(row, point, color = null) {
@@ -12,7 +12,7 @@ export function runTip(row, point, color = null) {
       point.map(([name, text]) => h("tr", {}, h("td", { class: "quiet" }, name), h("td", {}, h("b", {}, text)))),
       Object.entries(row.params).map(([name, param]) =>
         h("tr", {}, h("td", { class: "quiet" }, name), h("td", {}, value(param)))))),
-    row.reason ? h("div", { class: "quiet" }, row.reason) : null);
+    row.reason ? h("div", { class: "quiet" }, because(row.reason)) : null);
 }
 
 /** The lines for a point of a curve. */

@@ -132,8 +132,12 @@ export default async function show(root, { study: studyName, run: runId }) {
   }
 
   // New points are drawn at once; what is fetched a moment later replaces them.
-  function append({ x, y }) {
+  function append({ from, x, y }) {
     const curve = (now.curves.metrics[objective] ??= { x: [], y: [] });
+    if (typeof from === "number") {
+      const n = curve.x.findIndex((step) => step > from); // a rollback: what came later is no more
+      if (n >= 0) curve.x.length = curve.y.length = n;
+    }
     x.forEach((step, i) => {
       if (curve.x.length && step <= curve.x.at(-1)) return;
       curve.x.push(step);
