@@ -81,7 +81,10 @@ class Guard:
 
     def _check_host(self, given: str) -> None:
         """A name that somebody else's DNS gives out may point here: only our own are served."""
-        name = urlsplit(f"//{given}").hostname if given else None
+        try:
+            name = urlsplit(f"//{given}").hostname
+        except ValueError:
+            name = None
         local = _is_loopback(self._host)
         known = {"localhost"} if local else {"localhost", self._host, socket.gethostname()}
         if name is None or not (name in known or _is_address(name, loopback=local)):
@@ -105,8 +108,7 @@ class Guard:
 
     def _check_acting(self, headers: Headers, role: Role) -> None:
         if (origin := headers.get("origin")) is not None:
-            there = urlsplit(origin)
-            if there.scheme not in ("http", "https") or there.netloc != headers.get("host"):
+            if origin.partition("://")[2] != headers.get("host"):
                 raise Problem(403, f"asked by another site, {origin[:80]}", hint="use this page")
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Problem(403, "asked by another site", hint="use this page")

@@ -197,7 +197,11 @@ def _words(run: Run) -> str:
 def _condition(domain: Domain) -> str | None:
     if not domain.when:
         return None
-    return " and ".join(f"{name} = {value}" for name, value in domain.when.items())
+    told = []
+    for name, value in domain.when.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        told.append(f"{name} = {' or '.join(map(str, values))}")
+    return " and ".join(told)
 
 
 def _policy_name(recipe: dict[str, Any]) -> str:
