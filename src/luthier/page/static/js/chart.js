@@ -342,7 +342,7 @@ export function spansDecades(all) {
       if (v > high) high = v;
     }
   }
-  return low > 0 && high / low > 20;
+  return low > 0 && high / low > 10;
 }
 
 /** The index of the first x not below `at`. */

@@ -10,17 +10,20 @@ export function createFindings(ask) {
   const root = h("section", { class: "panel findings-panel" }, h("header", {}, h("h2", {}, t("find.title"))), list);
   let first = []; // what keys 1, 2, 3 ask for
 
-  const update = whenChanged((findings, run, blocked) => [findings, run.live, blocked], (findings, run, blocked) => {
+  const update = whenChanged((findings, run, blocked) => [findings, run.live, run.checkpoints, blocked], (findings, run, blocked) => {
     first = [];
     const able = new Map(run.live.map((live) => [live.name, live.value]));
+    const steps = run.checkpoints.map((c) => c.step).sort((a, b) => a - b);
     fill(list, findings.length
-      ? findings.map((finding, i) => one(finding, i, able, blocked))
+      ? findings.map((finding, i) => one(finding, i, able, steps, blocked))
       : h("p", { class: "nothing quiet" }, t("find.none")));
   });
 
-  function one(finding, index, able, blocked) {
+  function one(finding, index, able, checkpoints, blocked) {
     const because = `${finding.id} ${say(finding.name)}`;
     const grave = severity(finding.severity);
+    // what trained after the onset is spoilt: the last checkpoint from before it is offered as well
+    const saved = checkpoints.findLast((step) => step < finding.onset);
     const remedies = (finding.remedies ?? []).map((remedy) => {
       const target = remedy.value;
       if (target === null || target === undefined || !able.has(remedy.name)) return told(remedy);
@@ -29,6 +32,9 @@ export function createFindings(ask) {
       if (grave !== "note" && !blocked) first[index] ??= go;
       return h("div", { class: "remedy" },
         h("button", { disabled: Boolean(blocked), title: blocked || because, onClick: go }, t("find.ask", { change: words })),
+        grave === "critical" && saved !== undefined && h("button", { disabled: Boolean(blocked), title: blocked || because, onClick: () =>
+          ask({ kind: "roll_back", to: saved, params: { [remedy.name]: target }, because }, `${t("ask.rollback", { step: count(saved) })} ${remedy.name}=${value(target)}`),
+        }, t("find.back", { step: count(saved), change: words })),
         remedy.words && h("span", { class: "quiet small" }, say(remedy.words)));
     });
     return h("article", { class: `finding ${grave}` },

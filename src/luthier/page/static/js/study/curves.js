@@ -2,6 +2,7 @@
 import { get } from "../api.js";
 import { createChart, spansDecades } from "../chart.js";
 import { css } from "../colors.js";
+import { segments, toggle } from "../controls.js";
 import { h, throttle } from "../dom.js";
 import { count, numbers, short } from "../format.js";
 import { t } from "../i18n.js";
@@ -33,25 +34,19 @@ export function curvesPanel(data, colors) {
   const stopAsking = new AbortController();
 
   const keep = () => remember(key, { ...view, metric: view.metric === info.metric ? undefined : view.metric });
-  const switcher = (name, words, title) => h("button", {
-    "aria-pressed": String(Boolean(view[name])), title, onClick: (event) => {
-      view[name] = !view[name];
-      event.currentTarget.setAttribute("aria-pressed", String(view[name]));
-      keep();
-      chart.change({ [name]: view[name] });
-    },
-  }, words);
-  const logY = switcher("yLog", t("curves.logY"), t("curves.logY.title"));
-  const byX = ["step", "time"].map((x) => h("button", {
-    "aria-pressed": String(view.x === x), onClick: () => {
-      view.x = x;
-      byX.forEach((button, k) => button.setAttribute("aria-pressed", String(["step", "time"][k] === x)));
-      keep();
-      chart.setZoom(null);
-      chart.change({ xTime: x === "time" });
-      load();
-    },
-  }, t(`axis.${x}`)));
+  const logarithmic = (name) => toggle(t(`curves.${name === "xLog" ? "logX" : "logY"}`), Boolean(view[name]), (on) => {
+    view[name] = on;
+    keep();
+    chart.change({ [name]: on });
+  }, t(`curves.${name === "xLog" ? "logX" : "logY"}.title`));
+  const logY = logarithmic("yLog");
+  const byX = segments(t("curves.x"), [["step", t("axis.step")], ["time", t("axis.time")]], view.x, (x) => {
+    view.x = x;
+    keep();
+    chart.setZoom(null);
+    chart.change({ xTime: x === "time" });
+    load();
+  });
   const back = h("button", { hidden: true, onClick: () => chart.reset() }, t("curves.unzoom"));
   const note = h("span", { class: "quiet small", role: "status" });
   const whole = h("button", { hidden: !data.filtered(), onClick: () => data.change({ where: "", text: "", states: [], brushes: {} }) }, t("filter.clear"));
@@ -67,8 +62,7 @@ export function curvesPanel(data, colors) {
           paint();
         },
       })),
-      h("span", { class: "segments", role: "group", "aria-label": t("curves.x") }, byX),
-      h("span", { class: "segments", role: "group", "aria-label": t("curves.log") }, switcher("xLog", t("curves.logX"), t("curves.logX.title")), logY),
+      byX, h("span", { class: "segments", role: "group", "aria-label": t("curves.log") }, logarithmic("xLog"), logY),
       h("label", {}, h("span", { class: "sr" }, t("curves.top")), h("select", {
         title: t("curves.top"), onChange: (event) => {
           view.top = Number(event.target.value);
@@ -132,6 +126,7 @@ export function curvesPanel(data, colors) {
       all = top.total;
       tell();
       colors.scaleTo([...rows.values()]);
+      chooseLog();
       chart.options.none = t(data.filtered() ? "table.none" : "curves.none");
       paint();
     } catch (error) {
@@ -165,7 +160,6 @@ export function curvesPanel(data, colors) {
     }
     const order = (row) => (row === best ? 99 : ORDER.indexOf(row.state));
     const shown = [...rows.values()].filter((row) => curves.get(row.id)?.x.length).sort((a, b) => order(a) - order(b));
-    if (view.yLog === null && shown.length) chooseLog(shown);
     const list = [];
     for (const row of shown) {
       const { x, y, even: line } = curves.get(row.id);
@@ -179,10 +173,12 @@ export function curvesPanel(data, colors) {
   }
 
   // Until somebody says otherwise.
-  function chooseLog(shown) {
-    view.yLog = spansDecades(shown.map((row) => curves.get(row.id).y));
-    logY.setAttribute("aria-pressed", String(view.yLog));
-    if (view.yLog) chart.change({ yLog: true });
+  function chooseLog() {
+    if (view.yLog !== null) return;
+    const log = spansDecades([...curves.values()].map((curve) => curve.y));
+    if (log === chart.options.yLog) return;
+    logY.setAttribute("aria-pressed", String(log));
+    chart.change({ yLog: log });
   }
 
   // A dot where a training run stands, and the name of the best at its end.

@@ -1,7 +1,8 @@
 // What was spent against the best value so far.
 import { get } from "../api.js";
-import { createChart } from "../chart.js";
+import { createChart, spansDecades } from "../chart.js";
 import { css, onTheme } from "../colors.js";
+import { segments } from "../controls.js";
 import { h, throttle } from "../dom.js";
 import { count, duration, numbers, short } from "../format.js";
 import { t } from "../i18n.js";
@@ -13,16 +14,13 @@ export function progressPanel(data) {
   let by = "steps";
   let last = null;
   let gone = false;
-  const buttons = ["steps", "time_s"].map((key) => h("button", {
-    "aria-pressed": String(key === by), onClick: () => {
-      by = key;
-      buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(["steps", "time_s"][k] === by)));
-      chart.change({ xTime: by === "time_s", xFormat: by === "time_s" ? undefined : count });
-      draw();
-    },
-  }, t(`progress.${key}`)));
+  const choice = segments(t("progress.title"), [["steps", t("progress.steps")], ["time_s", t("progress.time_s")]], by, (key) => {
+    by = key;
+    chart.change({ xTime: by === "time_s", xFormat: by === "time_s" ? undefined : count });
+    draw();
+  });
   const el = h("section", { class: "panel", "aria-label": t("progress.title") },
-    h("header", {}, h("h2", {}, t("progress.title")), h("span", { class: "grow" }), h("span", { class: "segments" }, buttons)), holder);
+    h("header", {}, h("h2", {}, t("progress.title")), h("span", { class: "grow" }), choice), holder);
   const chart = createChart(holder, {
     height: 220, label: t("progress.title"), none: t("curves.none"), xFormat: count,
     tip: (hit) => h("div", {}, h("b", {}, short(hit.y)), h("div", { class: "quiet" },
@@ -37,8 +35,7 @@ export function progressPanel(data) {
     if (!last) return;
     const x = numbers(last[by]);
     const y = numbers(last.best);
-    const fine = y.filter(Number.isFinite);
-    const yLog = fine.length > 0 && Math.min(...fine) > 0 && Math.max(...fine) / Math.min(...fine) > 20;
+    const yLog = spansDecades([y]);
     if (yLog !== Boolean(chart.options.yLog)) chart.change({ yLog });
     chart.set([{ key: "best", x, y, color: css("accent"), width: 2, stepped: true }]);
   }

@@ -132,6 +132,7 @@ export default {
   "find.sure": "{share} % sure, seen from step {step}",
   "find.causes": "Likely causes",
   "find.ask": "Ask: {change}",
+  "find.back": "Back to step {step} and ask: {change}",
   "find.limit": "(limit {limit})",
   "severity.note": "note",
   "severity.warning": "warning",

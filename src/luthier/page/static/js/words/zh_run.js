@@ -132,6 +132,7 @@ export default {
   "find.sure": "把握 {share} %，自第 {step} 步起可见",
   "find.causes": "可能的原因",
   "find.ask": "提出：{change}",
+  "find.back": "回到第 {step} 步并提出：{change}",
   "find.limit": "（界限 {limit}）",
   "severity.note": "提示",
   "severity.warning": "警告",
