@@ -33,7 +33,7 @@ export function createHead(studyName, buttons) {
   const remark = whenChanged((run, study) => [run.state, run.reason, run.error, isIdle(run, study)], (run, study) => {
     fill(notes,
       run.reason && run.state !== "running" && h("p", { class: "quiet small" }, t("run.reason", { reason: run.reason })),
-      isIdle(run, study) && h("p", { class: "note small" }, t("run.idle"), " ", h("code", {}, "luthier resume")),
+      isIdle(run, study) && h("p", { class: "idle-note small" }, t("run.idle"), " ", h("code", {}, "luthier resume")),
       run.error && h("details", { class: "run-error" }, h("summary", { class: "bad" }, run.error.trim().split("\n").at(-1)), h("pre", {}, run.error)));
   });
 
