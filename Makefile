@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check -q install -c constraints.txt
 
-.PHONY: demo demo-random test check bench bench-search clean
+.PHONY: demo demo-random test browser check bench bench-search clean
 
 demo: .venv/demo
 	$(BIN)/luthier tune examples/mnist.py --time 2m
@@ -12,8 +12,13 @@ demo: .venv/demo
 demo-random: .venv/demo
 	$(BIN)/luthier tune examples/mnist.py --time 2m --policy random
 
-test: .venv/dev
+test: .venv/dev browser
 	$(BIN)/pytest -n auto
+
+# the page is tested in a real one
+browser:
+	@which chromium || which chromium-browser || which google-chrome || which chrome \
+		|| (apt-get update && apt-get install -y chromium)
 
 check: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check src tests benchmarks examples

@@ -172,11 +172,7 @@ class Tunable:
             "target": target,
             "policy": to_recipe(player) if player else None,
             "executor": executor,
-<<<<<<< HEAD
             "workers": n_workers,
-=======
-            "workers": n_workers,
->>>>>>> freeze
             "memory_gb": memory_gb,
             "disk_gb": disk_gb,
             "gpus_per_run": gpus_per_run,

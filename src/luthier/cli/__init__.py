@@ -11,6 +11,7 @@ import click
 from luthier.cli.inspect import inspect
 from luthier.cli.lint import lint
 from luthier.cli.lr_find import lr_find
+from luthier.cli.serve import page_beside, serve
 
 STORE = click.option(
     "--store", type=click.Path(dir_okay=False), default="luthier.db", show_default=True,
@@ -59,6 +60,7 @@ def luthier() -> None:
 @click.option("--disk-gb", type=float, help="Disk that all checkpoints together may use.")
 @click.option("--gpus-per-run", type=float, help="2: two devices a run; 0.5: two runs a device.")
 @click.option("--no-lint", is_flag=True, help="Start whatever the look beforehand finds.")
+@click.option("--page", is_flag=True, help="Show it in the browser while it is tuned.")
 @JSON
 def tune(
     target: str,
@@ -81,6 +83,7 @@ def tune(
     disk_gb: float | None,
     gpus_per_run: float | None,
     no_lint: bool,
+    page: bool,
     as_json: bool,
 ) -> None:
     """Search for the best parameters of a training function.
@@ -91,7 +94,7 @@ def tune(
     from luthier.cli.screen import watching
 
     tunable = _tunable(target)
-    with watching(quiet=as_json) as observe:
+    with page_beside(store, wanted=page), watching(quiet=as_json) as observe:
         result = tunable.search(
             time=time_text,
             trials=trials,
@@ -246,6 +249,7 @@ def what_if_command(study: str | None, n_rows: int, store: str, as_json: bool) -
 luthier.add_command(inspect)
 luthier.add_command(lint)
 luthier.add_command(lr_find)
+luthier.add_command(serve)
 
 
 @luthier.command()

@@ -84,6 +84,14 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE action ADD COLUMN before TEXT NOT NULL DEFAULT '{}';
     ALTER TABLE action ADD COLUMN ticket TEXT NOT NULL DEFAULT '';
     """,
+    # the batch that a row was last written by, so that readers find what is new without a search
+    """
+    ALTER TABLE study ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE action ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX run_revision ON run (study, revision);
+    CREATE INDEX action_revision ON action (study, revision);
+    """,
 )
 
 

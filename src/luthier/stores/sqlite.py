@@ -13,15 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
 
-from luthier.core.action import action_from_json, kind_of
+from luthier.core.action import kind_of
 from luthier.core.budget import Budget
 from luthier.core.constraint import Constraint
-from luthier.core.curve import Curve, Series
-from luthier.core.domain import values_from_json
+from luthier.core.curve import Curve
 from luthier.core.errors import StoreError, StudyError
 from luthier.core.event import (
     Asked,
@@ -42,11 +42,10 @@ from luthier.core.event import (
 from luthier.core.ledger import Batch, Entry, Ledger, merge_branches, merge_metrics
 from luthier.core.paths import StudyPaths
 from luthier.core.space import space_from_json, space_to_json
-from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Trial
+from luthier.core.study import Checkpoint, Study, StudyView
+from luthier.stores.loader import Changes, Loader
 from luthier.stores.schema import migrate
 
-# a rollback before the batch, steps, losses
-Losses = tuple[float | None, np.ndarray, np.ndarray]
 _JOIN_FROM = 2  # chunks a run may have before they are joined at its end
 
 
@@ -61,7 +60,10 @@ class SqliteStore:
         self._db = connection
         self._key = key
         self._ledger = ledger
-        self._run_keys: dict[str, int] = {}
+        self._loader = Loader(connection, key, ledger)
+        self._run_keys = self._loader.run_keys
+        self._revision = 0  # counts the batches recorded
+        self._version = -1  # of the file, as SQLite counts what others write
 
     @classmethod
     def create(cls, path: Path, study: Study, recipe: Mapping[str, Any]) -> "SqliteStore":
@@ -96,7 +98,7 @@ class SqliteStore:
             )
         connection = _connect(path, read_only=read_only)
         row = connection.execute(
-            "SELECT key, name, question, elapsed_s, closed FROM study "
+            "SELECT key, name, question FROM study "
             "WHERE name = ? OR ? IS NULL ORDER BY key DESC LIMIT 1",
             (name, name),
         ).fetchone()
@@ -105,13 +107,31 @@ class SqliteStore:
             connection.close()
             wanted = f"study {name!r}" if name else "study"
             raise StudyError(f"no {wanted} in {path}; it has {known or 'none'}.")
-        key, name, question, elapsed_s, closed = row
-        ledger = Ledger(_study(name, json.loads(question)))
-        ledger.elapsed_s, ledger.closed = elapsed_s, closed
-        store = cls(path, connection, key, ledger)
-        with store._reading():
-            store._load()
+        key, name, question = row
+        store = cls(path, connection, key, Ledger(_study(name, json.loads(question))))
+        store.refresh()
         return store
+
+    def refresh(self) -> Changes:
+        """Take in what another process has recorded since; costs next to nothing when none has."""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return Changes(self._revision)
+        self._version = version  # read before the rows: at worst one look too many
+        ledger = self._ledger
+        with self._reading():
+            question, ledger.elapsed_s, ledger.closed, self._revision = self._db.execute(
+                "SELECT question, elapsed_s, closed, revision FROM study WHERE key = ?",
+                (self._key,),
+            ).fetchone()
+            ledger.study = replace(ledger.study, budget=Budget(**json.loads(question)["budget"]))
+            run_ids, numbers = self._loader.read(self._revision)
+        return Changes(self._revision, run_ids, numbers)
+
+    @property
+    def revision(self) -> int:
+        """How many batches have been recorded, as far as this store has looked."""
+        return self._revision
 
     @property
     def study(self) -> Study:
@@ -152,6 +172,7 @@ class SqliteStore:
         """Give the study another budget, to go on with."""
         self._ledger.study = replace(self.study, budget=budget)
         with self._writing(durable=True):
+            self._next_revision()
             self._db.execute(
                 "UPDATE study SET question = ? WHERE key = ?",
                 (json.dumps(_question(self.study)), self._key),
@@ -176,6 +197,7 @@ class SqliteStore:
         durable = not all(isinstance(event, Reported | Heard | Ticked) for event in events)
         changed = self._ledger.apply(events)
         with self._writing(durable=durable):
+            self._next_revision()
             self._write_runs(changed)
             for event in events:
                 self._write(event)
@@ -194,9 +216,20 @@ class SqliteStore:
         with self._reading():
             return merge_branches(self._batches(run_id))
 
+    def clock(self, run_id: str) -> Curve:
+        """Seconds of training over the steps of a run, as its reports had them."""
+        with self._reading():
+            batches = [(back, ("",), rows[:, [0, 1, 1]]) for back, _, rows in self._batches(run_id)]
+        return merge_metrics(batches).get("", Curve())
+
     def diary(self) -> Sequence[Entry]:
         """All actions."""
         return list(self._ledger.diary.values())
+
+    @property
+    def entries(self) -> Mapping[int, Entry]:
+        """All actions by number, without a copy."""
+        return MappingProxyType(self._ledger.diary)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -227,6 +260,13 @@ class SqliteStore:
         finally:
             self._db.execute("COMMIT")
 
+    def _next_revision(self) -> None:
+        """Counted in the file, since whoever lends a hand writes too."""
+        of_study = (self._key,)
+        self._db.execute("UPDATE study SET revision = revision + 1 WHERE key = ?", of_study)
+        query = "SELECT revision FROM study WHERE key = ?"
+        self._revision = self._db.execute(query, of_study).fetchone()[0]
+
     def _write_runs(self, run_ids: Iterable[str]) -> None:
         rows = []
         for run_id in run_ids:
@@ -235,17 +275,17 @@ class SqliteStore:
             rows.append(
                 (self._key, run.id, run.trial, json.dumps(dict(run.params)), run.to_step, parent,
                  run.state.value, run.step, run.train_s, run.pausable, run.reason, run.error,
-                 run.heard, run.seed, run.held, json.dumps(dict(run.read_back)))
+                 run.heard, run.seed, run.held, json.dumps(dict(run.read_back)), self._revision)
             )  # fmt: skip
         self._db.executemany(
             "INSERT INTO run (study, id, trial, params, to_step, parent, state, step, train_s, "
-            "pausable, reason, error, heard, seed, held, read_back) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "pausable, reason, error, heard, seed, held, read_back, revision) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (study, id) DO UPDATE SET params = excluded.params, "
             "to_step = excluded.to_step, state = excluded.state, step = excluded.step, "
             "train_s = excluded.train_s, pausable = excluded.pausable, reason = excluded.reason, "
             "error = excluded.error, heard = excluded.heard, held = excluded.held, "
-            "read_back = excluded.read_back",
+            "read_back = excluded.read_back, revision = excluded.revision",
             rows,
         )
 
@@ -313,10 +353,10 @@ class SqliteStore:
     def _write_entry(self, entry: Entry) -> None:
         shown = {f.name: getattr(entry.action, f.name) for f in fields(entry.action)}
         self._db.execute(
-            "INSERT OR REPLACE INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (self._key, entry.number, kind_of(entry.action), entry.run_id, json.dumps(shown),
              entry.time_s, entry.state, entry.step, json.dumps(dict(entry.read_back)), entry.why,
-             json.dumps(dict(entry.before)), entry.ticket),
+             json.dumps(dict(entry.before)), entry.ticket, self._revision),
         )  # fmt: skip
 
     def _run_key(self, run_id: str) -> int:
@@ -354,85 +394,6 @@ class SqliteStore:
         )
         return [(back_to, *_unpack(names, rows)) for back_to, names, rows in chunks]
 
-    def _load(self) -> None:
-        ledger, db = self._ledger, self._db
-        of_study = (self._key,)
-        read: dict[str, dict[str, Any]] = {}  # a run's parameters are mostly its trial's: read once
-        for number, params in db.execute(
-            "SELECT number, params FROM trial WHERE study = ? ORDER BY number", of_study
-        ):
-            ledger.trials[number] = Trial(number, _params(params, read))
-        losses = self._load_losses()
-        checkpoints: dict[int, list[tuple[Any, ...]]] = {}
-        for run_key, *row in db.execute(
-            "SELECT checkpoint.* FROM checkpoint JOIN run ON run.key = run "
-            "WHERE study = ? ORDER BY step",
-            of_study,
-        ):
-            checkpoints.setdefault(run_key, []).append(tuple(row))
-        for row in db.execute(
-            "SELECT key, id, trial, params, to_step, parent, state, step, train_s, pausable, "
-            "reason, error, heard, seed, held, read_back FROM run WHERE study = ? ORDER BY key",
-            of_study,
-        ):
-            key, run_id, trial, params, to_step, parent, state, *rest = row
-            step, train_s, pausable, reason, error, heard, seed, held, read_back = rest
-            self._run_keys[run_id] = key
-            came_from = Checkpoint(**json.loads(parent)) if parent else None
-            curve = _merge(losses.get(key, []))
-            saved = tuple(Checkpoint(run_id, *c) for c in checkpoints.get(key, ()))
-            ledger.restore(
-                Run(run_id, trial, _params(params, read), to_step, came_from, RunState(state), step,
-                    train_s, bool(pausable), reason, error, curve, saved, heard, seed, bool(held),
-                    _params(read_back, read))
-            )  # fmt: skip
-        for row in db.execute(
-            "SELECT number, kind, run, fields, asked_s, state, step, read_back, why, before, "
-            "ticket FROM action WHERE study = ? ORDER BY number",
-            of_study,
-        ):
-            number, kind, run_id, shown, asked_s, state, step, read_back, why, before, ticket = row
-            ledger.diary[number] = Entry(
-                number, action_from_json(kind, json.loads(shown)), asked_s, run_id, state, step,
-                _params(read_back, read), why, _params(before, read), ticket,
-            )  # fmt: skip
-
-    def _load_losses(self) -> dict[int, list[Losses]]:
-        study = self.study
-        sign = study.loss(1.0)
-        found: dict[int, list[Losses]] = {}
-        columns: dict[str, tuple[int, int]] = {}  # metrics -> width, column of the objective
-        for run_key, back_to, names_json, blob in self._db.execute(
-            "SELECT run, back_to, metrics, rows FROM chunk JOIN run ON run.key = chunk.run "
-            "WHERE study = ? ORDER BY chunk.key",
-            (self._key,),
-        ):
-            if names_json not in columns:
-                names = json.loads(names_json)
-                at = 2 + names.index(study.metric) if study.metric in names else 0
-                columns[names_json] = 2 + len(names), at
-            width, at = columns[names_json]
-            if at or back_to is not None:
-                rows = np.frombuffer(blob, dtype="<f8").reshape(-1, width)
-                # copies: a view would keep the whole blob in memory
-                found.setdefault(run_key, []).append(
-                    (back_to, rows[:, 0].copy(), sign * rows[:, at])
-                )
-        return found
-
-
-def _merge(batches: list[Losses]) -> Curve:
-    if len(batches) == 1:
-        _, steps, values = batches[0]
-        if (steps[1:] > steps[:-1]).all():
-            return Curve(steps, values)
-    series = Series()
-    for back_to, steps, values in batches:
-        if back_to is not None:
-            series.truncate(back_to)
-        series.extend(steps, values)
-    return series.freeze()
-
 
 def _names(path: Path) -> set[str]:
     return {row["name"] for row in list_studies(path)} if path.exists() else set()
@@ -443,12 +404,12 @@ def list_studies(path: Path) -> list[dict[str, Any]]:
     connection = _connect(path, read_only=True)
     try:
         rows = connection.execute(
-            "SELECT study.name, created_s, elapsed_s, closed, question, "
+            "SELECT study.name, created_s, elapsed_s, closed, question, revision, "
             "(SELECT count(*) FROM trial WHERE study = study.key) FROM study ORDER BY key DESC"
         ).fetchall()
     finally:
         connection.close()
-    columns = ("name", "created_s", "elapsed_s", "closed", "question", "n_trials")
+    columns = ("name", "created_s", "elapsed_s", "closed", "question", "revision", "n_trials")
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
@@ -511,12 +472,6 @@ def _question(study: Study) -> dict[str, Any]:
 def _study(name: str, question: dict[str, Any]) -> Study:
     budget = Budget(**question.pop("budget"))
     return Study(name, space_from_json(question.pop("space")), budget=budget, **question)
-
-
-def _params(text: str, read: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    if text not in read:
-        read[text] = values_from_json(json.loads(text))
-    return read[text]
 
 
 def _pack(rows: np.ndarray) -> bytes:

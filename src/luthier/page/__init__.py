@@ -1,0 +1,1 @@
+"""The page: a study in the browser, served by `luthier serve`. See docs/page.md."""

@@ -1,0 +1,59 @@
+// How much each parameter matters to the objective, with the uncertainty of that.
+import { get } from "../api.js";
+import { fill, h, throttle } from "../dom.js";
+import { count, number } from "../format.js";
+import { t } from "../i18n.js";
+
+const EVERY_MS = 20000;
+
+/** The panel. Returns {el, leave}. */
+export function importancePanel(data) {
+  const note = h("span", { class: "quiet small" });
+  const body = h("div", { class: "body importance" });
+  const el = h("section", { class: "panel", "aria-label": t("importance.title") },
+    h("header", {}, h("h2", {}, t("importance.title")), note), body);
+  let gone = false;
+  async function load() {
+    try {
+      const answer = await get(data.path("importance"));
+      if (gone) return;
+      draw(answer);
+    } catch (error) {
+      if (!gone) fill(body, h("p", { class: "quiet" }, error.message));
+    }
+  }
+  function draw({ n, method, rows, why }) {
+    note.textContent = rows.length ? t("importance.of", { n: count(n) }) : "";
+    if (!rows.length) {
+      fill(body, h("p", { class: "quiet" }, why ?? t("importance.none")));
+      return;
+    }
+    const read = rows.map((row) => ({ name: row.name, value: number(row.importance) ?? 0, error: number(row.error) ?? 0 }))
+      .sort((a, b) => b.value - a.value);
+    const most = Math.max(...read.map((row) => row.value + row.error), 1e-9);
+    const share = (v) => `${Math.max(0, Math.min(1, v / most)) * 100}%`;
+    const percent = (v) => `${(v * 100).toFixed(v < 0.1 ? 1 : 0)}\u202f%`;
+    fill(body, h("table", {}, h("tbody", {}, read.map((row) => {
+      const { term } = data.info.space.find((p) => p.name === row.name) ?? {};
+      return h("tr", {},
+        h("th", { scope: "row", class: "cut" }, term ? h("a", { href: `#/k/${encodeURIComponent(term)}` }, row.name) : row.name),
+        h("td", { class: "track" }, h("div", { class: "importance-bar" },
+          h("i", { class: "value", style: { width: share(row.value) } }),
+          h("i", { class: "whisker", style: { left: share(row.value - row.error), right: `calc(100% - ${share(row.value + row.error)})` } }))),
+        h("td", { class: "num" }, percent(row.value), h("span", { class: "faint" }, ` ± ${percent(row.error)}`)));
+    }))), h("p", { class: "quiet small" }, t("importance.how", { method })));
+  }
+  const later = throttle(load, EVERY_MS);
+  data.on("rows", (rows) => {
+    if (rows.some((row) => !["running", "pending"].includes(row.state))) later();
+  });
+  data.on("reset", load);
+  load();
+  return {
+    el,
+    leave() {
+      gone = true;
+      later.cancel();
+    },
+  };
+}
