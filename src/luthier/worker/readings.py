@@ -128,8 +128,9 @@ class Readings:
             return  # the gradient is not that of a cross-entropy
         yield "n_classes", classes
         yield "batch_loss", float(loss.mean())
-        yield "loss_p50", float(np.quantile(loss, 0.5))
-        yield "loss_p95", float(np.quantile(loss, 0.95))
+        with np.errstate(invalid="ignore"):  # infinite losses
+            yield "loss_p50", float(np.quantile(loss, 0.5))
+            yield "loss_p95", float(np.quantile(loss, 0.95))
         yield "batch_accuracy", float((label == top).mean())
         yield "log_z", float(np.abs(log_z).mean())
         are_probabilities = bool(low.min() >= 0 and np.abs(total - 1).max() < 1e-3)
