@@ -1,11 +1,11 @@
 // Many curves on one chart. uPlot gives axes, scales, cursor and zoom; the curves are drawn here,
 // because each has its own steps and uPlot would want all of them on one common grid.
 import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { extent, nearest } from "./chart/measure.js";
+import { dot, draw } from "./chart/pen.js";
 import { css, onTheme } from "./colors.js";
 import { h } from "./dom.js";
 import { duration, short } from "./format.js";
-import { extent, nearest } from "./chart/measure.js";
-import { dot, draw } from "./chart/pen.js";
 import { splits } from "./ticks.js";
 
 export { search, spansDecades } from "./chart/measure.js";
@@ -14,19 +14,19 @@ const FONT = '11px system-ui, "Noto Sans", "Noto Sans SC", sans-serif';
 
 /**
  * A chart in `root`. Options:
- * `height` px · `label` what a screen reader says · `xLog`, `yLog` · `xTime` x is seconds · `xFormat`, `yFormat` of the
- * axes' numbers · `sync` charts with the
- * same key share cursor and x range · `tip(hit) → Node | null` · `onHover(hit | null)` ·
- * `onClick(hit)` · `onZoom(range | null)` · `none` words for a chart without curves · `under(chart)`, `over(chart)` draw on `chart.ctx` in
- * canvas pixels before and after the curves · `xRange`, `yRange` [min, max] that must be within view.
- * A hit is {curve, index, x, y}.
+ * `height` px · `label` what a screen reader says · `xLog`, `yLog` · `xTime` x is seconds · `xFormat`,
+ * `yFormat` of the axes' numbers · `sync` charts with the same key share the cursor · `tip(hit) → Node | null` ·
+ * `onHover(hit | null)` · `onClick(hit)` · `onZoom(range | null)` · `none` words for a chart without curves ·
+ * `under(chart)`, `over(chart)` draw on `chart.ctx` in canvas pixels before and after the curves ·
+ * `xRange`, `yRange` [min, max] that must be within view. A hit is {curve, index, x, y}.
  *
- * Returns: `set(curves)`, `change(options)`, `redraw()`, `highlight(key | null)`, `toX(v)`, `toY(v)`
- * (canvas px), `box` (plot area in canvas px), `ctx`, `ratio` (canvas px per CSS px), `reset()`, `destroy()`.
+ * Returns: `set(curves)`, `grown()` when points were added to them, `change(options)`, `redraw()`,
+ * `highlight(key | null)`, `setZoom({x, y} | null)`, `reset()`, `toX(v)`, `toY(v)` (canvas px), `box` (plot area
+ * in canvas px), `ctx`, `ratio` (canvas px per CSS px), `destroy()`.
  *
- * A curve: {key, x, y, color, width, alpha, dash, stepped, low, high, faint, raw, plain}: `low`/`high` paint a
- * band; `raw` is a second y drawn faintly beneath; `plain` curves are not hovered. Later curves lie on top.
- * x rises. y may hold NaN and ±inf: the line breaks there and a cross marks the place.
+ * A curve: {key, x, y, color, width, alpha, dash, stepped, low, high, raw, plain}: `low`/`high` paint a band; `raw`
+ * is a second y drawn faintly beneath; `plain` curves are not hovered. Later curves lie on top. x rises. y may
+ * hold NaN and ±inf: the line breaks there and a cross marks the place.
  */
 export function createChart(root, options = {}) {
   const chart = {
