@@ -12,6 +12,7 @@ const LANE_PX = 26;
 const LEFT_PX = 72;
 const RIGHT_PX = 20;
 const TOP_PX = 32;
+const BEST_PX = 64; // what the best value beside a run's end takes
 const MOST = 500; // lanes; more would be a wall
 const FETCH_MS = 2000;
 
@@ -91,11 +92,11 @@ function tree(nodes, study, room_px) {
     svg("line", { x1: x(step), x2: x(step), y1: TOP_PX - 6, y2: height, stroke: css("grid") }),
     svg("text", { x: x(step), y: 18, "text-anchor": "middle", class: "tree-tick" }, count(step)),
   ]);
-  const runs = nodes.map((node) => branch(node, lane, x, study));
+  const runs = nodes.map((node) => branch(node, lane, x, width, study));
   return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": t("nav.lineage") }, ticks, runs);
 }
 
-function branch(node, lane, x, study) {
+function branch(node, lane, x, width, study) {
   const y = lane.get(node.run);
   const step = number(node.step) ?? 0;
   const from = node.parent?.step ?? 0;
@@ -111,11 +112,13 @@ function branch(node, lane, x, study) {
   });
   const end = Math.max(x(step), x(from) + 8);
   const best = number(node.best);
+  const fits = end + BEST_PX < width;
+  const beside = fits ? { x: end + 10, y: y + 4 } : { x: end - 8, y: y - 5, "text-anchor": "end" };
   return [link, svg("a", { href: runHref(study, node.run), class: "tree-run", "aria-label": words },
     svg("title", {}, words),
     svg("rect", { x: 0, y: y - LANE_PX / 2, width: "100%", height: LANE_PX, class: "tree-hit" }),
     svg("line", { x1: x(from) + (link ? 5 : 0), x2: end, y1: y, y2: y, stroke: color, "stroke-width": 3, "stroke-linecap": "round" }),
     svg("circle", { cx: end, cy: y, r: 4.5, fill: color }),
     svg("text", { x: 12, y: y + 4, class: "tree-name" }, node.run),
-    best !== null && svg("text", { x: Math.max(end - 8, x(from) + 10), y: y - 5, "text-anchor": end - x(from) > 60 ? "end" : "start", class: "tree-best" }, short(best)))];
+    best !== null && svg("text", { ...beside, class: "tree-best" }, short(best)))];
 }
