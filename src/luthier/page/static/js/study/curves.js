@@ -250,9 +250,14 @@ export function curvesPanel(data, colors) {
       soon();
       return;
     }
-    for (const [run, { x, y }] of Object.entries(news)) {
+    for (const [run, { x, y, from }] of Object.entries(news)) {
       if (!rows.has(run)) continue;
       const curve = curves.get(run);
+      if (curve && from !== undefined) {
+        // Rolled back: what came after `from` is no more.
+        const left = from === null ? 0 : curve.x.findLastIndex((step) => step <= from) + 1;
+        curve.x.length = curve.y.length = left;
+      }
       if (!curve || curve.x.length > DOTS * 1000 || x[0] <= curve.x.at(-1)) {
         missing.add(run);
         continue;
