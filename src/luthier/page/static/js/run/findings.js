@@ -4,6 +4,8 @@ import { count, short, value } from "../format.js";
 import { has, say, t } from "../i18n.js";
 import { whenChanged } from "./changed.js";
 
+const N_OPEN = 2; // the first explain most; the others are opened by who wants them
+
 /** `update(findings, run, blocked)`; `ask(body, words)` posts. `remedy(n)` asks for the n-th finding's. */
 export function createFindings(ask) {
   const list = h("div", { class: "findings" });
@@ -12,7 +14,7 @@ export function createFindings(ask) {
 
   const update = whenChanged((findings, run, blocked) => [findings, run.live, run.checkpoints, blocked], (findings, run, blocked) => {
     first = [];
-    const able = new Map(run.live.map((live) => [live.name, live.value]));
+    const able = new Map(run.live.map((live) => [live.name, live]));
     const steps = run.checkpoints.map((c) => c.step).sort((a, b) => a - b);
     fill(list, findings.length
       ? findings.map((finding, i) => one(finding, i, able, steps, blocked))
@@ -26,8 +28,9 @@ export function createFindings(ask) {
     const saved = checkpoints.findLast((step) => step < finding.onset);
     const remedies = (finding.remedies ?? []).map((remedy) => {
       const target = remedy.value;
-      if (target === null || target === undefined || !able.has(remedy.name)) return told(remedy);
-      const words = `${remedy.name} ${value(able.get(remedy.name))} → ${value(target)}`;
+      const live = able.get(remedy.name);
+      if (!live || target === null || target === undefined || isOutside(live, target)) return told(remedy);
+      const words = `${remedy.name} ${value(live.value)} → ${value(target)}`;
       const go = () => ask({ kind: "change", params: { [remedy.name]: target }, because }, `${remedy.name}=${value(target)}`);
       if (grave !== "note" && !blocked) first[index] ??= go;
       return h("div", { class: "remedy" },
@@ -37,16 +40,18 @@ export function createFindings(ask) {
         }, t("find.back", { step: count(saved), change: words })),
         remedy.words && h("span", { class: "quiet small" }, say(remedy.words)));
     });
-    return h("article", { class: `finding ${grave}` },
-      h("header", {}, h("a", { class: "mono", href: `#/k/${encodeURIComponent(finding.id)}` }, finding.id), h("b", {}, say(finding.name)),
-        h("span", { class: "grow" }), h("span", { class: "pill" }, t(`severity.${grave}`))),
+    const title = [h("a", { class: "mono", href: `#/k/${encodeURIComponent(finding.id)}` }, finding.id), h("b", {}, say(finding.name)),
+      h("span", { class: "grow" }), h("span", { class: "pill" }, t(`severity.${grave}`))];
+    const body = [
       h("p", { class: "quiet small" },
         t("find.sure", { share: Math.round(100 * finding.confidence), step: count(finding.onset) })),
       h("p", {}, say(finding.words)),
       evidence(finding.evidence),
       finding.causes?.length > 0 && h("details", {}, h("summary", { class: "small" }, t("find.causes")),
         h("ul", {}, finding.causes.map((cause) => h("li", {}, say(cause.words ?? cause))))),
-      remedies.length > 0 && h("div", { class: "remedies" }, remedies));
+      remedies.length > 0 && h("div", { class: "remedies" }, remedies)];
+    if (index < N_OPEN) return h("article", { class: `finding ${grave}` }, h("header", {}, title), body);
+    return h("details", { class: `finding ${grave}` }, h("summary", {}, title), h("div", {}, body));
   }
 
   return { root, update, remedy: (n) => (first[n] ? (first[n](), true) : false) };
@@ -55,6 +60,9 @@ export function createFindings(ask) {
 function told(remedy) {
   return h("div", { class: "remedy" }, remedy.words && h("span", {}, say(remedy.words)), remedy.command && h("code", {}, remedy.command));
 }
+
+const isOutside = ({ low, high }, target) =>
+  (typeof low === "number" && target < low) || (typeof high === "number" && target > high);
 
 function evidence(facts) {
   const rows = Array.isArray(facts) ? facts : Object.entries(facts ?? {}).map(([name, fact]) => ({ name, value: fact }));
