@@ -190,6 +190,7 @@ export function createChart(root, options = {}) {
   }
 
   let dragged = false;
+  let touched = null;
   function selected(u) {
     const { left, top, width, height } = u.select;
     if (width < 6 && height < 6) return;
@@ -211,7 +212,11 @@ export function createChart(root, options = {}) {
       dragged = false;
       return;
     }
-    if (chart.hit) chart.options.onClick?.(chart.hit);
+    if (!chart.hit) return;
+    // Where nothing can hover, the first touch shows the words and the second one opens.
+    const first = matchMedia("(hover: none)").matches && touched !== chart.hit.curve.key;
+    touched = chart.hit.curve.key;
+    if (!first) chart.options.onClick?.(chart.hit);
   }
 
   let asked = 0;

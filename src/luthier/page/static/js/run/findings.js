@@ -40,17 +40,19 @@ export function createFindings(ask) {
         }, t("find.back", { step: count(saved), change: words })),
         remedy.words && h("span", { class: "quiet small" }, say(remedy.words)));
     });
-    const title = [h("a", { class: "mono", href: `#/k/${encodeURIComponent(finding.id)}` }, finding.id), h("b", {}, say(finding.name)),
+    const open = index < N_OPEN;
+    const link = h("a", { class: "mono", href: `#/k/${encodeURIComponent(finding.id)}` }, finding.id);
+    const title = [open ? link : h("span", { class: "mono quiet" }, finding.id), h("b", {}, say(finding.name)),
       h("span", { class: "grow" }), h("span", { class: "pill" }, t(`severity.${grave}`))];
     const body = [
-      h("p", { class: "quiet small" },
+      h("p", { class: "quiet small" }, !open && [link, " · "],
         t("find.sure", { share: Math.round(100 * finding.confidence), step: count(finding.onset) })),
       h("p", {}, say(finding.words)),
       evidence(finding.evidence),
       finding.causes?.length > 0 && h("details", {}, h("summary", { class: "small" }, t("find.causes")),
         h("ul", {}, finding.causes.map((cause) => h("li", {}, say(cause.words ?? cause))))),
       remedies.length > 0 && h("div", { class: "remedies" }, remedies)];
-    if (index < N_OPEN) return h("article", { class: `finding ${grave}` }, h("header", {}, title), body);
+    if (open) return h("article", { class: `finding ${grave}` }, h("header", {}, title), body);
     return h("details", { class: `finding ${grave}` }, h("summary", {}, title), h("div", {}, body));
   }
 

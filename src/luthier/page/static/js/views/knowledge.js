@@ -24,7 +24,7 @@ async function list(root, lang) {
     const groups = KINDS.map((kind) => [kind, entries.filter((e) => e.kind === kind && fits(e))]).filter(([, some]) => some.length);
     fill(found, groups.length
       ? groups.map(([kind, some]) => h("section", {}, h("h2", {}, t(`know.${kind}`)),
-        h("ul", {}, some.map((e) => h("li", {}, h("a", { href: href(e.name) }, say(e.title)), " ", say(e.title) !== e.name && h("code", { class: "faint" }, e.name))))))
+        h("ul", {}, some.map((e) => h("li", {}, h("a", { href: href(e.name) }, say(e.title)), " ", say(e.title) !== e.name && h("code", { class: "quiet" }, e.name))))))
       : h("p", { class: "quiet" }, t("know.none", { text })));
   }
   draw("");
@@ -39,7 +39,7 @@ async function page(root, name, lang) {
   const sections = entry.sections.filter((section) => section.title !== t("know.sources")); // a list of its own below
   fill(root, h("article", { class: "panel know-page" },
     h("a", { href: "#/k", class: "small" }, `← ${t("know.back")}`),
-    h("h1", {}, say(entry.title), " ", h("code", { class: "faint" }, entry.name)),
+    h("h1", {}, say(entry.title), " ", h("code", { class: "quiet" }, entry.name)),
     sections.map((section) => h("section", {}, section.title && h("h2", {}, section.title), text(section))),
     entry.sources?.length > 0 && h("section", {}, h("h2", {}, t("know.sources")),
       h("ul", {}, entry.sources.map((source) => h("li", {}, linked(source)))))));
