@@ -23,13 +23,18 @@ export default async function show(root, { study }) {
   let families = grown(nodes).length > 0;
   const picture = h("div", { class: "tree scroll" });
   const note = h("p", { class: "body quiet small", hidden: true });
-  const choice = (words, on) => h("button", { "aria-pressed": String(families === on), onClick: () => ((families = on), draw()) }, words);
+  const choice = (words, on) =>
+    h("button", { "aria-pressed": String(families === on), onClick: () => ((families = on), draw()) }, words);
   const header = h("header", {});
   fill(root, h("section", { class: "panel" }, header, picture, note));
 
   function draw() {
-    fill(header, h("h1", {}, t("tree.title", { study })), h("span", { class: "grow" }),
-      h("div", { class: "segments" }, choice(t("tree.families"), true), choice(t("tree.all"), false)));
+    fill(
+      header,
+      h("h1", {}, t("tree.title", { study })),
+      h("span", { class: "grow" }),
+      h("div", { class: "segments" }, choice(t("tree.families"), true), choice(t("tree.all"), false)),
+    );
     const lanes = ordered(families ? grown(nodes) : nodes);
     const shown = lanes.slice(0, MOST);
     note.hidden = lanes.length > 0 && lanes.length === shown.length;
@@ -69,7 +74,8 @@ function ordered(nodes) {
   const children = new Map();
   const roots = [];
   for (const node of nodes) {
-    if (node.parent && here.has(node.parent.run)) children.set(node.parent.run, [...(children.get(node.parent.run) ?? []), node]);
+    if (node.parent && here.has(node.parent.run))
+      children.set(node.parent.run, [...(children.get(node.parent.run) ?? []), node]);
     else roots.push(node);
   }
   const lanes = [];
@@ -93,7 +99,12 @@ function tree(nodes, study, room_px) {
     svg("text", { x: x(step), y: 18, "text-anchor": "middle", class: "tree-tick" }, count(step)),
   ]);
   const runs = nodes.map((node) => branch(node, lane, x, width, study));
-  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": t("nav.lineage") }, ticks, runs);
+  return svg(
+    "svg",
+    { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": t("nav.lineage") },
+    ticks,
+    runs,
+  );
 }
 
 function branch(node, lane, x, width, study) {
@@ -103,22 +114,47 @@ function branch(node, lane, x, width, study) {
   const color = stateColor(node.state);
   const parentY = node.parent && lane.get(node.parent.run);
   const words = t(node.parent ? "tree.run.from" : "tree.run", {
-    run: node.run, state: t(`state.${node.state}`), kind: t(`tree.${node.kind}`), step: count(step), best: short(node.best),
-    parent: node.parent?.run, at: node.parent && count(node.parent.step),
+    run: node.run,
+    state: t(`state.${node.state}`),
+    kind: t(`tree.${node.kind}`),
+    step: count(step),
+    best: short(node.best),
+    parent: node.parent?.run,
+    at: node.parent && count(node.parent.step),
   });
-  const link = parentY !== undefined && parentY !== null && svg("path", {
-    d: `M${x(from)} ${parentY} V${y - 6} Q${x(from)} ${y} ${x(from) + 6} ${y}`,
-    fill: "none", stroke: css("faint"), "stroke-width": 1.5, "stroke-dasharray": node.kind === "retry" ? "3 3" : null,
-  });
+  const link =
+    parentY !== undefined &&
+    parentY !== null &&
+    svg("path", {
+      d: `M${x(from)} ${parentY} V${y - 6} Q${x(from)} ${y} ${x(from) + 6} ${y}`,
+      fill: "none",
+      stroke: css("faint"),
+      "stroke-width": 1.5,
+      "stroke-dasharray": node.kind === "retry" ? "3 3" : null,
+    });
   const end = Math.max(x(step), x(from) + 8);
   const best = number(node.best);
   const fits = end + BEST_PX < width;
   const beside = fits ? { x: end + 10, y: y + 4 } : { x: end - 8, y: y - 5, "text-anchor": "end" };
-  return [link, svg("a", { href: runHref(study, node.run), class: "tree-run", "aria-label": words },
-    svg("title", {}, words),
-    svg("rect", { x: 0, y: y - LANE_PX / 2, width: "100%", height: LANE_PX, class: "tree-hit" }),
-    svg("line", { x1: x(from) + (link ? 5 : 0), x2: end, y1: y, y2: y, stroke: color, "stroke-width": 3, "stroke-linecap": "round" }),
-    svg("circle", { cx: end, cy: y, r: 4.5, fill: color }),
-    svg("text", { x: 12, y: y + 4, class: "tree-name" }, node.run),
-    best !== null && svg("text", { ...beside, class: "tree-best" }, short(best)))];
+  return [
+    link,
+    svg(
+      "a",
+      { href: runHref(study, node.run), class: "tree-run", "aria-label": words },
+      svg("title", {}, words),
+      svg("rect", { x: 0, y: y - LANE_PX / 2, width: "100%", height: LANE_PX, class: "tree-hit" }),
+      svg("line", {
+        x1: x(from) + (link ? 5 : 0),
+        x2: end,
+        y1: y,
+        y2: y,
+        stroke: color,
+        "stroke-width": 3,
+        "stroke-linecap": "round",
+      }),
+      svg("circle", { cx: end, cy: y, r: 4.5, fill: color }),
+      svg("text", { x: 12, y: y + 4, class: "tree-name" }, node.run),
+      best !== null && svg("text", { ...beside, class: "tree-best" }, short(best)),
+    ),
+  ];
 }

@@ -46,14 +46,24 @@ export default async function show(root, { study: studyName, run: runId }) {
   });
   const undo = (entry) => {
     float.hide();
-    asked.ask({ kind: "roll_back", to: `before:${entry.number}`, because: t("ask.undo.because", { number: entry.number }) }, t("ask.undo", { number: entry.number }));
+    asked.ask(
+      { kind: "roll_back", to: `before:${entry.number}`, because: t("ask.undo.because", { number: entry.number }) },
+      t("ask.undo", { number: entry.number }),
+    );
   };
   const cards = (entries) =>
-    h("div", { class: "entry-cards" }, entries.map((entry) => card(entry, objective, blocked() ? null : undo)));
+    h(
+      "div",
+      { class: "entry-cards" },
+      entries.map((entry) => card(entry, objective, blocked() ? null : undo)),
+    );
   const onCheckpoint = (anchor, checkpoint) => {
     const who_may = who.role === "owner" && !who.read_only ? "" : blocked();
     openMenu(anchor, checkpoint, {
-      run: now.run, space: now.study.space, metric: objective, asked,
+      run: now.run,
+      space: now.study.space,
+      metric: objective,
+      asked,
       blocked: { rollback: blocked(), fork: who_may },
     });
   };
@@ -70,8 +80,18 @@ export default async function show(root, { study: studyName, run: runId }) {
   // The charts measure the room they have, so they come into a page that stands.
   const main = h("div", { class: "run-chart-area" });
   const beneath = h("div", { class: "run-side-area" });
-  put(root, h("div", { class: "run-view" }, head.root, main,
-    h("aside", { class: "run-aside stack" }, asked.root, panel.root, findings.root), beneath, diary.root));
+  put(
+    root,
+    h(
+      "div",
+      { class: "run-view" },
+      head.root,
+      main,
+      h("aside", { class: "run-aside stack" }, asked.root, panel.root, findings.root),
+      beneath,
+      diary.root,
+    ),
+  );
   const chart = createObjective(stack, { objective, onCheckpoint, cards });
   const side = createSide(stack, { objective, onChoose: () => load() });
   put(main, chart.root);
@@ -147,7 +167,11 @@ export default async function show(root, { study: studyName, run: runId }) {
 
   const turn = (factor) => {
     const wish = panel.turn(factor);
-    if (wish) asked.ask({ kind: "change", params: { [wish.name]: wish.value }, because: t("ask.key") }, `${wish.name}=${wish.value}`);
+    if (wish)
+      asked.ask(
+        { kind: "change", params: { [wish.name]: wish.value }, because: t("ask.key") },
+        `${wish.name}=${wish.value}`,
+      );
     else toast(blocked() || t("keys.no.rate"));
   };
   const stopKeys = listenKeys({
@@ -156,7 +180,9 @@ export default async function show(root, { study: studyName, run: runId }) {
     b: buttons.best,
     s: buttons.stop,
     u: () => {
-      const last = changes(now.run.entries).filter((e) => e.kind === "change").at(-1);
+      const last = changes(now.run.entries)
+        .filter((e) => e.kind === "change")
+        .at(-1);
       if (last && !blocked()) undo(last);
     },
     "+": () => turn(TURN),
@@ -173,7 +199,13 @@ export default async function show(root, { study: studyName, run: runId }) {
   diagnose();
   const stopListening = listen(studyName, {
     onChange: hear,
-    onReset: () => (load(), diagnose(), get(studyPath(studyName)).then((s) => Object.assign(now.study, s)).catch(() => {})),
+    onReset: () => (
+      load(),
+      diagnose(),
+      get(studyPath(studyName))
+        .then((s) => Object.assign(now.study, s))
+        .catch(() => {})
+    ),
     onState: head.live,
   });
   const stopTheme = onTheme(draw);
