@@ -49,10 +49,10 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def make_app(store: Path, keys: Keys, host: str) -> Guard:
-    """The whole server as an ASGI application."""
+def make_app(store: Path, keys: Keys, host: str, feeds: dict[str, Feed] | None = None) -> Guard:
+    """The whole server as an ASGI application; `feeds` is filled, so that they can be ended."""
     desk, files = Desk(store), Files()
-    feeds: dict[str, Feed] = {}
+    feeds = {} if feeds is None else feeds
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

@@ -35,9 +35,13 @@ def curves_json(
 
 def run_curves_json(book: Book, run: Run, names: Sequence[str], n_points: int) -> dict[str, Any]:
     """All metrics of a run, what was rolled back, and where the objective is heading."""
-    branches = book.kept(
-        ("branches", run.id, book.stamps[run.id]), lambda: book.store.branches(run.id)
-    )
+    key = ("run", run.id, book.stamps[run.id], tuple(names), n_points)
+    found = book.kept(key, lambda: _run_curves(book, run, names, n_points))
+    return {**found, "revision": book.revision}
+
+
+def _run_curves(book: Book, run: Run, names: Sequence[str], n_points: int) -> dict[str, Any]:
+    branches = book.store.branches(run.id)
     now = branches[-1]
     objective = book.view.study.metric
     sisters = [name for name in now if name in _sisters(objective)]
@@ -53,7 +57,6 @@ def run_curves_json(book: Book, run: Run, names: Sequence[str], n_points: int) -
         "metrics": {n: _points(c, n_points) for n, c in now.items() if not names or n in names},
         "branches": old,
         "forecast": forecast_json(book, run),
-        "revision": book.revision,
     }
 
 
