@@ -6,7 +6,7 @@ import { icon } from "./icons.js";
 import { align } from "./stack.js";
 import { authorWords, changed, kindWords } from "./words.js";
 
-const APART_PX = 20;
+const APART_PX = 24;
 
 /** `place(u, entries)` puts the glyphs where their steps are; `cards(entries)` makes what hover shows. */
 export function createLane(cards) {
