@@ -1,5 +1,6 @@
 """Curves made small: of many runs, of one run, and what a run has newly reported."""
 
+import heapq
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -118,14 +119,15 @@ def _points(curve: Curve, n_points: int) -> dict[str, Any]:
 
 
 def _top(book: Book, n: int) -> list[Run]:
-    merits, sign = book.merits, book.sign
-    runs = book.view.runs
-    told = sorted(
-        (run_id for run_id, merit in merits.items() if merit.best == merit.best),
-        key=lambda run_id: sign * merits[run_id].best,
-    )
-    training = [run.id for run in runs.values() if run.active]
-    return [runs[run_id] for run_id in dict.fromkeys([*told[:n], *training[: max(n, 50)]])]
+    merits, sign, runs = book.merits, book.sign, book.view.runs
+
+    def find() -> list[str]:
+        told = (run_id for run_id, merit in merits.items() if merit.best == merit.best)
+        best = heapq.nsmallest(n, told, key=lambda run_id: sign * merits[run_id].best)
+        training = [run.id for run in runs.values() if run.active]
+        return [*dict.fromkeys([*best, *training[: max(n, 50)]])]
+
+    return [runs[run_id] for run_id in book.of_revision(("top", n), find)]
 
 
 def _n_same(a: Curve, b: Curve) -> int:
