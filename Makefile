@@ -13,7 +13,7 @@ demo-random: .venv/demo
 	$(BIN)/luthier tune examples/mnist.py --time 2m --policy random
 
 test: .venv/dev browser
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 # the page is tested in a real one
 browser:

@@ -46,6 +46,7 @@ def served(store: Path, port: int = 0, *more: str) -> Iterator[httpx.Client]:
         process.terminate()
         try:
             assert process.wait(10) in (0, -15)
+            assert "Traceback" not in process.stdout.read()
         finally:
             process.kill()
             process.stdout.close()
@@ -204,6 +205,7 @@ def test_the_server_ends_with_its_parent_and_the_store_may_come_later(tmp_path: 
         assert process.wait(10) == 0
     finally:
         process.kill()
+        process.wait()
         process.stdout.close()
 
 
@@ -235,4 +237,5 @@ def test_tune_with_a_page(script: Path, tmp_path: Path) -> None:
             httpx.get(link[0])
     finally:
         process.kill()
+        process.wait()
         process.stderr.close()

@@ -117,6 +117,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium; it fails rather than skips, so that the page is never left untested."""
+    expect.set_options(timeout=15_000)
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     assert path, "no Chromium found; on Debian or Ubuntu: apt-get install -y chromium"

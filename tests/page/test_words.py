@@ -60,3 +60,24 @@ def test_nothing_is_fetched_from_elsewhere(path: Path) -> None:
         return
     fetched = r"""(?:\bsrc|\bfrom|import|fetch|url|<link[^>]*href)[\s:=("'`]*(?:https?:)?//"""
     assert not re.search(fetched, path.read_text(encoding="utf-8"))
+
+
+def reached(script: Path, seen: set[Path]) -> set[Path]:
+    """A module and all that it imports, and so on."""
+    if script not in seen:
+        seen.add(script)
+        for name in re.findall(
+            r"""(?:from|import)\s*"(\.[^"]+)""", script.read_text(encoding="utf-8")
+        ):
+            reached((script.parent / name).resolve(), seen)
+    return seen
+
+
+def test_what_a_study_needs_is_asked_for_at_once() -> None:
+    index = (STATIC / "index.html").read_text(encoding="utf-8")
+    told = set(re.findall(r'modulepreload" href="static/([^"]+)"', index))
+    needed: set[Path] = set()
+    for name in ("main.js", "views/study.js"):
+        reached((STATIC / "js" / name).resolve(), needed)
+    main = STATIC.resolve() / "js" / "main.js"
+    assert told == {path.relative_to(STATIC.resolve()).as_posix() for path in needed - {main}}

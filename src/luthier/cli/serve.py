@@ -1,7 +1,5 @@
 """`luthier serve`: the page; and the same beside `luthier tune --page`."""
 
-import ipaddress
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +51,8 @@ def page_beside(store: str, *, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
+    import subprocess
+
     process = subprocess.Popen(
         ["nice", "-n", "10", sys.executable, "-m", "luthier", "serve", store, "--with-parent"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -76,6 +76,8 @@ def page_beside(store: str, *, wanted: bool) -> Iterator[None]:
 
 
 def _is_this_machine(host: str) -> bool:
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -49,10 +49,10 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def make_app(store: Path, keys: Keys, host: str) -> Guard:
-    """The whole server as an ASGI application."""
+def make_app(store: Path, keys: Keys, host: str, feeds: dict[str, Feed] | None = None) -> Guard:
+    """The whole server as an ASGI application; `feeds` is filled, so that they can be ended."""
     desk, files = Desk(store), Files()
-    feeds: dict[str, Feed] = {}
+    feeds = {} if feeds is None else feeds
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -97,12 +97,12 @@ def make_app(store: Path, keys: Keys, host: str) -> Guard:
         return Answer(knowing.entry_json(name, lang))
 
     @app.get("/", include_in_schema=False)
-    async def index(request: Request) -> Response:
-        return files.answer(request, "index.html") or problem_answer(Problem(404, "no page"))
+    async def index() -> Response:
+        return files.index()
 
     @app.get("/static/{name:path}", include_in_schema=False)
-    async def static(request: Request, name: str) -> Response:
-        return files.answer(request, name) or problem_answer(Problem(404, "no such file"))
+    async def static(name: str) -> Response:
+        return files.answer(name) or problem_answer(Problem(404, "no such file"))
 
     return Guard(app, keys, host)
 
@@ -173,10 +173,13 @@ def _add_study(app: FastAPI, desk: Desk) -> None:
     @app.get(f"{at}/importance")
     async def importance(study: Word) -> Response:
         """Which parameters matter, and how sure that is."""
-        view = await desk.ask(study, lambda book: book.view)
-        key = (study, overview.n_told(view))
+        view, n = await desk.ask(
+            study,
+            lambda book: (book.view, book.of_revision("told", lambda: overview.n_told(book.view))),
+        )
+        key = (study, n)
         if key not in kept:
-            kept[key] = await asyncio.to_thread(overview.importance_json, view)
+            kept[key] = await asyncio.to_thread(overview.importance_json, view, n)
             while len(kept) > 50:
                 kept.pop(next(iter(kept)))
         return Answer(kept[key])
@@ -184,9 +187,9 @@ def _add_study(app: FastAPI, desk: Desk) -> None:
     @app.get(f"{at}/progress")
     async def progress(study: Word) -> Response:
         """The best value so far over steps spent and over time."""
-        asked = await desk.ask(study, lambda book: (
-            book.view, overview.starts_of(book), book.created_s, book.revision))  # fmt: skip
-        return Answer(await asyncio.to_thread(overview.progress_json, *asked))
+        return Answer(await desk.ask(study, lambda book: book.of_revision(
+            "progress", lambda: overview.progress_json(
+                book.view, overview.starts_of(book), book.created_s, book.revision))))  # fmt: skip
 
     @app.get(f"{at}/actions")
     async def actions(
@@ -200,9 +203,12 @@ def _add_study(app: FastAPI, desk: Desk) -> None:
             study, lambda book: details.actions_json(book, run, after, limit)))  # fmt: skip
 
     @app.get(f"{at}/lineage")
-    async def lineage(study: Word) -> Response:
-        """Which run came from which."""
-        return Answer(await desk.ask(study, details.lineage_json))
+    async def lineage(
+        study: Word, limit: Annotated[int, Query(ge=1, le=50_000)] = 3000
+    ) -> Response:
+        """Which run came from which; of many runs those with relatives come first."""
+        return Answer(await desk.ask(study, lambda book: book.of_revision(
+            ("lineage", limit), lambda: details.lineage_json(book, limit))))  # fmt: skip
 
     @app.get(f"{at}/tickets/{{ticket}}")
     async def ticket(study: Word, ticket: Word) -> Response:

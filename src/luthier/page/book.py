@@ -18,7 +18,8 @@ from luthier.worker.lock import ProcessLock
 
 LOOK_S = 0.2  # between two looks at the file, however many ask
 _LOCK_S, _MEND_S = 1.0, 5.0
-_N_KEPT = 3000  # curves made small, and other answers
+_N_KEPT = 3000  # curves made small, and other answers about one run
+_N_WHOLE = 32  # answers about all runs
 
 
 @final
@@ -63,6 +64,7 @@ class Book:
         self._news_entries: dict[int, None] = {}
         self._before: dict[str, Curve] = {}
         self._kept: OrderedDict[Any, Any] = OrderedDict()
+        self._whole: OrderedDict[Any, tuple[int, Any]] = OrderedDict()
         self._take_in(self.view.runs, self.store.entries)
 
     @property
@@ -111,11 +113,12 @@ class Book:
 
     def of_revision(self, key: Any, make: Callable[[], Any]) -> Any:  # noqa: ANN401
         """An answer about the whole study, made anew when that has changed."""
-        made_at, found = self._kept.get(key, (-1, None))
+        made_at, found = self._whole.pop(key, (-1, None))
         if made_at != self.revision:
             found = make()
-        self._kept[key] = (self.revision, found)
-        self._kept.move_to_end(key)
+        self._whole[key] = (self.revision, found)
+        while len(self._whole) > _N_WHOLE:
+            self._whole.popitem(last=False)
         return found
 
     def news(self) -> News:

@@ -1,5 +1,6 @@
 """Curves made small: of many runs, of one run, and what a run has newly reported."""
 
+import heapq
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -35,9 +36,13 @@ def curves_json(
 
 def run_curves_json(book: Book, run: Run, names: Sequence[str], n_points: int) -> dict[str, Any]:
     """All metrics of a run, what was rolled back, and where the objective is heading."""
-    branches = book.kept(
-        ("branches", run.id, book.stamps[run.id]), lambda: book.store.branches(run.id)
-    )
+    key = ("run", run.id, book.stamps[run.id], tuple(names), n_points)
+    found = book.kept(key, lambda: _run_curves(book, run, names, n_points))
+    return {**found, "revision": book.revision}
+
+
+def _run_curves(book: Book, run: Run, names: Sequence[str], n_points: int) -> dict[str, Any]:
+    branches = book.store.branches(run.id)
     now = branches[-1]
     objective = book.view.study.metric
     sisters = [name for name in now if name in _sisters(objective)]
@@ -53,7 +58,6 @@ def run_curves_json(book: Book, run: Run, names: Sequence[str], n_points: int) -
         "metrics": {n: _points(c, n_points) for n, c in now.items() if not names or n in names},
         "branches": old,
         "forecast": forecast_json(book, run),
-        "revision": book.revision,
     }
 
 
@@ -115,14 +119,15 @@ def _points(curve: Curve, n_points: int) -> dict[str, Any]:
 
 
 def _top(book: Book, n: int) -> list[Run]:
-    merits, sign = book.merits, book.sign
-    runs = book.view.runs
-    told = sorted(
-        (run_id for run_id, merit in merits.items() if merit.best == merit.best),
-        key=lambda run_id: sign * merits[run_id].best,
-    )
-    training = [run.id for run in runs.values() if run.active]
-    return [runs[run_id] for run_id in dict.fromkeys([*told[:n], *training[: max(n, 50)]])]
+    merits, sign, runs = book.merits, book.sign, book.view.runs
+
+    def find() -> list[str]:
+        told = (run_id for run_id, merit in merits.items() if merit.best == merit.best)
+        best = heapq.nsmallest(n, told, key=lambda run_id: sign * merits[run_id].best)
+        training = [run.id for run in runs.values() if run.active]
+        return [*dict.fromkeys([*best, *training[: max(n, 50)]])]
+
+    return [runs[run_id] for run_id in book.of_revision(("top", n), find)]
 
 
 def _n_same(a: Curve, b: Curve) -> int:

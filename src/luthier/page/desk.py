@@ -12,6 +12,7 @@ from luthier.core.errors import LuthierError, StudyError
 from luthier.page.book import Book
 from luthier.page.problem import Problem
 from luthier.page.rows import study_json
+from luthier.stores.schema import EmptyStoreError
 from luthier.stores.sqlite import list_studies
 
 _N_OPEN = 6  # studies held in memory
@@ -76,8 +77,12 @@ class Desk:
     def _studies(self) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
+        try:
+            listed = list_studies(self.path)
+        except EmptyStoreError:  # it is being made
+            return []
         found = []
-        for row in list_studies(self.path):
+        for row in listed:
             name = row["name"]
             told = self._told.get(name)
             if name in self._books:

@@ -1,6 +1,6 @@
 """One run, the diary, the tree of runs, an order's fate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from luthier.core.action import Author, Change, Fork, RollBack, kind_of
@@ -136,10 +136,18 @@ def actions_json(book: Book, run_id: str, after: int, limit: int) -> dict[str, A
     return {"entries": entries, "revision": book.revision}
 
 
-def lineage_json(book: Book) -> dict[str, Any]:
-    """Which run came from which."""
+def lineage_json(book: Book, limit: int) -> dict[str, Any]:
+    """Which run came from which: of more than `limit` runs those with relatives, then the first."""
     forks = {e.run_id: e.action.author for e in book.entries.values() if isinstance(e.action, Fork)}
-    return {"nodes": [_node(book, run, forks.get(run.id)) for run in book.view.runs.values()]}
+    runs = book.view.runs
+    shown: Iterable[str] = runs
+    if len(runs) > limit:
+        with_parent = [run for run in runs.values() if run.parent]
+        related = {i for run in with_parent if run.parent for i in (run.parent.run_id, run.id)}
+        first = {*[*related, *runs][: limit + len(related)]} if len(related) < limit else related
+        shown = [i for i in runs if i in first][:limit]
+    nodes = [_node(book, runs[i], forks.get(i)) for i in shown]
+    return {"nodes": nodes, "total": len(runs), "revision": book.revision}
 
 
 def _node(book: Book, run: Run, forked_by: Author | None) -> dict[str, Any]:

@@ -27,14 +27,14 @@ class Feed:
     def __init__(self, desk: Desk, name: str) -> None:
         self._desk = desk
         self._name = name
-        self._queues: set[asyncio.Queue[bytes]] = set()
+        self._queues: set[asyncio.Queue[bytes | None]] = set()
         self._log: deque[Message] = deque(maxlen=_N_LOG)
         self._task: asyncio.Task[None] | None = None
         self._summary: dict[str, Any] = {}
 
     async def listen(self, last_id: str | None) -> AsyncIterator[bytes]:
         """Messages from here on, and those since `last_id`; a reset where they are not known."""
-        queue: asyncio.Queue[bytes] = asyncio.Queue(_N_QUEUED)
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(_N_QUEUED)
         revision = await self._desk.ask(self._name, lambda book: book.revision)
         yield b"retry: 1000\n\n"
         for message in self._missed(last_id, revision):
@@ -46,15 +46,24 @@ class Feed:
         try:
             while True:
                 try:
-                    yield await asyncio.wait_for(queue.get(), _PING_S)
+                    message_or_end = await asyncio.wait_for(queue.get(), _PING_S)
                 except TimeoutError:
-                    yield b": ping\n\n"
+                    message_or_end = b": ping\n\n"
+                if message_or_end is None:
+                    return
+                yield message_or_end
         finally:
             self._queues.discard(queue)
             if not self._queues and self._task is not None:
                 self._task.cancel()
                 self._task = None
                 self._desk.watched.discard(self._name)
+
+    def end(self) -> None:
+        """Let all listeners go: the server is about to."""
+        for queue in self._queues:
+            _clear(queue)
+            queue.put_nowait(None)
 
     def _missed(self, last_id: str | None, revision: int) -> list[bytes]:
         if not last_id:
@@ -105,8 +114,12 @@ class Feed:
     def _send(self, message: bytes) -> None:
         for queue in self._queues:
             if queue.full():  # too slow: it starts again from nothing
-                while not queue.empty():
-                    queue.get_nowait()
+                _clear(queue)
                 queue.put_nowait(RESET)
             else:
                 queue.put_nowait(message)
+
+
+def _clear(queue: asyncio.Queue[bytes | None]) -> None:
+    while not queue.empty():
+        queue.get_nowait()

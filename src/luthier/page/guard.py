@@ -107,9 +107,9 @@ class Guard:
         return answer
 
     def _check_acting(self, headers: Headers, role: Role) -> None:
-        if (origin := headers.get("origin")) is not None:
-            if origin.partition("://")[2] != headers.get("host"):
-                raise Problem(403, f"asked by another site, {origin[:80]}", hint="use this page")
+        origin = headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != headers.get("host"):
+            raise Problem(403, f"asked by another site, {origin[:80]}", hint="use this page")
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Problem(403, "asked by another site", hint="use this page")
         if role != "owner":

@@ -39,10 +39,9 @@ def points_json(book: Book, limit: int) -> dict[str, Any]:
     }
 
 
-def importance_json(view: StudyView) -> dict[str, Any]:
-    """What matters, and how sure that is."""
+def importance_json(view: StudyView, n: int) -> dict[str, Any]:
+    """What matters, and how sure that is; `n` trials are done."""
     found = importances(view)
-    n = n_told(view)
     why = "" if found else f"{n} trials are done; {N_LEAST} are needed"
     rows = [{"name": one.name, "importance": one.value, "error": one.error} for one in found]
     return {"n": n, "method": METHOD, "rows": rows, "why": why}
@@ -70,45 +69,58 @@ def progress_json(
 
     When a report came is worked out from when its run began and how fast it was.
     """
-    times, losses, spent, owners = [], [], [], []
-    ids = [*view.runs]
-    for number_, run in enumerate(view.runs.values()):
-        own = run.curve.steps > (run.parent.step if run.parent else -1.0)
-        if not own.any():
-            continue
-        steps = run.curve.steps[own]
-        times.append(_times(run, steps, starts.get(run.id, [(created_s, 0.0)])))
-        losses.append(run.curve.values[own])
-        spent.append(np.diff(steps, prepend=run.parent.step if run.parent else 0.0))
-        owners.append(np.full(len(steps), number_))
-    if not times:
-        return {"revision": revision, "steps": [], "time_s": [], "best": [], "run": []}
-    order = np.argsort(np.concatenate(times), kind="stable")
-    when = np.concatenate(times)[order] - created_s
-    total = np.cumsum(np.maximum(np.concatenate(spent)[order], 0.0))
-    loss = np.concatenate(losses)[order]
+    runs = [run for run in view.runs.values() if len(run.curve)]
+    nothing = {"revision": revision, "steps": [], "time_s": [], "best": [], "run": []}
+    if not runs:
+        return nothing
+    owner = np.repeat(np.arange(len(runs)), [len(run.curve) for run in runs])
+    steps = np.concatenate([run.curve.steps for run in runs])
+    loss = np.concatenate([run.curve.values for run in runs])
+    inherited = np.array([run.parent.step if run.parent else 0.0 for run in runs])
+    forked = np.array([run.parent is not None for run in runs])
+    own = ~forked[owner] | (steps > inherited[owner])
+    owner, steps, loss = owner[own], steps[own], loss[own]
+    first = np.diff(owner, prepend=-1) != 0
+    spent = np.maximum(steps - np.where(first, inherited[owner], np.roll(steps, 1)), 0.0)
+    when = _times(runs, starts, inherited, owner, steps, created_s)
+    order = np.argsort(when, kind="stable")
+    when, loss, owner = when[order] - created_s, loss[order], owner[order]
+    total = np.cumsum(spent[order])
     lowest = np.minimum.accumulate(np.where(np.isfinite(loss), loss, np.inf))
-    better = np.flatnonzero(np.isfinite(lowest) & (np.diff(lowest, prepend=np.inf) != 0))
+    better = np.flatnonzero(lowest < np.r_[np.inf, lowest[:-1]])
     if not len(better):
-        return {"revision": revision, "steps": [], "time_s": [], "best": [], "run": []}
+        return nothing
     kept = np.unique(np.r_[better, len(loss) - 1])
-    owner = np.concatenate(owners)[order][better[np.searchsorted(better, kept, "right") - 1]]
-    sign = view.study.loss(1.0)
+    holder = owner[better[np.searchsorted(better, kept, "right") - 1]]
     return {
         "revision": revision,
         "steps": total[kept].tolist(),
         "time_s": when[kept].tolist(),
-        "best": (sign * lowest[kept]).tolist(),
-        "run": [ids[i] for i in owner],
+        "best": (view.study.loss(1.0) * lowest[kept]).tolist(),
+        "run": [runs[i].id for i in holder],
     }
 
 
 def _times(
-    run: Run, steps: NDArray[np.float64], starts: list[tuple[float, float]]
-) -> NDArray[np.float64]:  # (n,), seconds since the epoch
-    trained = run.step - (run.parent.step if run.parent else 0.0)
-    pace_s = run.train_s / trained if trained > 0 else 0.0
-    begun_s, begun_at = (np.array(column) for column in zip(*starts, strict=True))
-    last = np.maximum(np.searchsorted(np.maximum.accumulate(begun_at), steps, "left") - 1, 0)
-    found: NDArray[np.float64] = begun_s[last] + (steps - begun_at[last]) * pace_s
+    runs: list[Run],
+    starts: dict[str, list[tuple[float, float]]],
+    inherited: NDArray[np.float64],
+    owner: NDArray[np.intp],
+    steps: NDArray[np.float64],
+    created_s: float,
+) -> NDArray[np.float64]:  # (n,), seconds since the epoch, of the report of each step
+    told = [starts.get(run.id) or [(created_s, 0.0)] for run in runs]
+    trained = np.array([run.step for run in runs]) - inherited
+    spent_s = np.array([run.train_s for run in runs])
+    pace_s = np.divide(spent_s, trained, out=np.zeros(len(runs)), where=trained > 0)
+    begun_s, begun_at = (np.array([one[0][k] for one in told])[owner] for k in (0, 1))
+    ends = np.searchsorted(owner, np.arange(len(runs)), "right")
+    for i, more in enumerate(told):
+        begin = ends[i - 1] if i else 0
+        for later_s, at in more[1:]:  # continued: what came after that step came after that time
+            there = slice(
+                begin + int(np.searchsorted(steps[begin : ends[i]], at, "right")), ends[i]
+            )
+            begun_s[there], begun_at[there] = later_s, at
+    found: NDArray[np.float64] = begun_s + (steps - begun_at) * pace_s[owner]
     return found

@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 
 
 def number(value: float | None) -> float | str | None:
@@ -39,10 +39,8 @@ def dumps(thing: Any) -> bytes:  # noqa: ANN401
 
 
 @final
-class Answer(Response):
+class Answer(JSONResponse):
     """A body of JSON."""
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:  # noqa: ANN401
         """The body's bytes."""

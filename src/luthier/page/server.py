@@ -4,6 +4,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -11,6 +12,7 @@ import uvicorn
 
 from luthier.core.errors import OptionError
 from luthier.page.app import make_app
+from luthier.page.feed import Feed
 from luthier.page.keys import Keys, Role
 
 DEFAULT_PORT = 8765
@@ -25,11 +27,12 @@ class PageServer:
         self.keys = Keys.beside(store)
         self._socket = _listen(host, port)
         self._host = host
+        feeds: dict[str, Feed] = {}
         config = uvicorn.Config(
-            make_app(store, self.keys, host), log_level="warning", access_log=False,
+            make_app(store, self.keys, host, feeds), log_level="warning", access_log=False,
             timeout_graceful_shutdown=1, server_header=False, ws="none", lifespan="on",
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, feeds)
 
     @property
     def port(self) -> int:
@@ -48,10 +51,25 @@ class PageServer:
         """Serve until Ctrl-C; `with_parent`: or until standard input ends."""
         if with_parent:
             threading.Thread(target=_end_with_parent, args=(self._stop,), daemon=True).start()
-        self._server.run(sockets=[self._socket])
+        with suppress(KeyboardInterrupt):  # the way to end it
+            self._server.run(sockets=[self._socket])
 
     def _stop(self) -> None:
         self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """One that ends its listeners' streams first: they would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, feeds: dict[str, Feed]) -> None:
+        super().__init__(config)
+        self._feeds = feeds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close everything."""
+        for feed in self._feeds.values():
+            feed.end()
+        await super().shutdown(sockets)
 
 
 def _end_with_parent(stop: Callable[[], None]) -> None:

@@ -95,6 +95,10 @@ MIGRATIONS: tuple[str, ...] = (
 )
 
 
+class EmptyStoreError(StoreError):
+    """A file without tables: somebody is about to make them, or nobody ever did."""
+
+
 def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> None:
     """Bring an open file to the newest version; without `upgrade`, only check that it is."""
     version = _version(connection)
@@ -107,7 +111,7 @@ def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> None:
         return
     if not upgrade:
         if version == 0:
-            raise StoreError("the file holds no study; make one with luthier tune SCRIPT.")
+            raise EmptyStoreError("the file holds no study; make one with luthier tune SCRIPT.")
         raise StoreError(
             f"the store has schema {version}, expected {len(MIGRATIONS)}; "
             "open it once for writing (luthier resume) to bring it up to date."

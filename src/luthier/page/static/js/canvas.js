@@ -20,8 +20,9 @@ export function createCanvas(root, { height, least = 0, label = "" }, paint, ove
     pen.clearRect(0, 0, width, height);
     return pen;
   };
+  let seen = false; // what is out of sight waits with its drawing
   const hover = () => {
-    if (!asked) asked = requestAnimationFrame(() => {
+    if (!asked && seen) asked = requestAnimationFrame(() => {
       asked = 0;
       if (!width) return;
       if (stale) paint(start(base.getContext("2d")), width, height);
@@ -46,6 +47,11 @@ export function createCanvas(root, { height, least = 0, label = "" }, paint, ove
   };
   const size = new ResizeObserver(fit);
   size.observe(root);
+  const sight = new IntersectionObserver((changes) => {
+    seen = changes.at(-1).isIntersecting;
+    hover();
+  }, { rootMargin: "150px" });
+  sight.observe(canvas);
   fit();
   const stopTheme = onTheme(redraw);
   return {
@@ -53,6 +59,7 @@ export function createCanvas(root, { height, least = 0, label = "" }, paint, ove
     leave() {
       cancelAnimationFrame(asked);
       size.disconnect();
+      sight.disconnect();
       stopTheme();
     },
   };

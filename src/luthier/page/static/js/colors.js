@@ -36,14 +36,22 @@ const VIRIDIS = [
   [34, 168, 132], [68, 191, 112], [122, 209, 81], [189, 223, 38], [253, 231, 37],
 ];
 
+const N_SHADES = 256;
+
+function shades() {
+  const [from, to] = dark() ? [0.24, 1] : [0, 0.86];
+  return Array.from({ length: N_SHADES }, (_, shade) => {
+    const at = (from + ((to - from) * shade) / (N_SHADES - 1)) * (VIRIDIS.length - 1);
+    const low = Math.min(Math.floor(at), VIRIDIS.length - 2);
+    const [r, g, b] = VIRIDIS[low].map((c, k) => Math.round(c + (VIRIDIS[low + 1][k] - c) * (at - low)));
+    return `rgb(${r} ${g} ${b})`;
+  });
+}
+
 /** The ramp at `u` in [0, 1]: viridis without the end that the background swallows. */
 export function ramp(u) {
-  const [from, to] = dark() ? [0.24, 1] : [0, 0.86];
-  const at = (from + (to - from) * Math.min(1, Math.max(0, u))) * (VIRIDIS.length - 1);
-  const low = Math.min(Math.floor(at), VIRIDIS.length - 2);
-  const part = at - low;
-  const [r, g, b] = VIRIDIS[low].map((c, k) => Math.round(c + (VIRIDIS[low + 1][k] - c) * part));
-  return `rgb(${r} ${g} ${b})`;
+  if (!cache.has("ramp")) cache.set("ramp", shades());
+  return cache.get("ramp")[Math.round(Math.min(1, Math.max(0, u)) * (N_SHADES - 1))];
 }
 
 const CATEGORIES = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7f00", "#8c6bb1"];

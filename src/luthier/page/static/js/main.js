@@ -48,7 +48,8 @@ function failed(root, error) {
     h("h1", {}, t(locked ? "error.locked" : "error.title")),
     h("p", {}, locked ? t("error.locked.hint") : error.message),
     error.hint ? h("p", { class: "quiet" }, error.hint) : null,
-    h("p", {}, h("button", { onClick: show }, t("error.again")), " ", h("a", { href: "#/" }, t("nav.studies")))));
+    // A module that could not be fetched stays so until the page is loaded anew.
+    h("p", {}, h("button", { onClick: error instanceof ApiError ? show : () => location.reload() }, t("error.again")), " ", h("a", { href: "#/" }, t("nav.studies")))));
 }
 
 function bar(view, { study, run, name }) {

@@ -14,8 +14,12 @@ const N_SHOWN = 6;
 /** `ask(body, words)` posts and shows what becomes of it; `onAnswer()` when something has. */
 export function createAsked(study, run, { onAnswer, mayAct, isTuning }) {
   const list = h("ol", { class: "asked", role: "log", "aria-live": "polite", "aria-label": t("run.asked") });
-  const root = h("section", { class: "panel asked-panel", hidden: true, "aria-label": t("run.asked") },
-    h("header", {}, h("h2", {}, t("run.asked"))), list);
+  const root = h(
+    "section",
+    { class: "panel asked-panel", hidden: true, "aria-label": t("run.asked") },
+    h("header", {}, h("h2", {}, t("run.asked"))),
+    list,
+  );
   let closed = false;
 
   async function ask(body, words) {
@@ -33,7 +37,8 @@ export function createAsked(study, run, { onAnswer, mayAct, isTuning }) {
       const { ticket } = await post(studyPath(study, "runs", run, "actions"), body);
       tell("asked", t("fate.waiting"));
       const answer = await follow(ticket, tell, Object.keys(body.params ?? {}));
-      if (body.kind === "fork" && answer?.state === "obeyed") fate.append(" ", h("a", { href: `#/s/${encodeURIComponent(study)}/lineage` }, t("run.lineage")));
+      if (body.kind === "fork" && answer?.state === "obeyed")
+        fate.append(" ", h("a", { href: `#/s/${encodeURIComponent(study)}/lineage` }, t("run.lineage")));
       return answer;
     } catch (error) {
       const hint = error.hint ? ` ${error.hint}` : "";

@@ -13,7 +13,12 @@ export function createButtons(ask) {
   let drawn = "";
 
   const button = (kind, words, go, props = {}) =>
-    h("button", { dataset: { kind }, disabled: Boolean(blocked), title: blocked || "", onClick: go, ...props }, icon(kind), words);
+    h(
+      "button",
+      { dataset: { kind }, disabled: Boolean(blocked), title: blocked || "", onClick: go, ...props },
+      icon(kind),
+      words,
+    );
   const plain = (kind) => () => ask({ kind }, t(`do.${kind}`));
 
   function update(now, why) {
@@ -27,7 +32,9 @@ export function createButtons(ask) {
       turn: button(turning, t(`do.${turning}`), plain(turning)),
       mark: button("mark", t("do.mark"), () => mark()),
       best: button("roll_back", t("do.best"), () => best()),
-      hold: run.held ? button("release", t("do.release"), plain("release")) : button("hold", t("do.hold"), plain("hold"), { title: blocked || t("do.hold.hint") }),
+      hold: run.held
+        ? button("release", t("do.release"), plain("release"))
+        : button("hold", t("do.hold"), plain("hold"), { title: blocked || t("do.hold.hint") }),
       stop: button("stop", t("do.stop"), () => stop(), { class: "danger" }),
     };
     fill(root, Object.values(buttons));
@@ -38,21 +45,53 @@ export function createButtons(ask) {
   }
 
   function mark() {
-    const name = h("input", { type: "text", maxLength: 100, value: t("do.mark.name"), "aria-label": t("do.mark.label") });
+    const name = h("input", {
+      type: "text",
+      maxLength: 100,
+      value: t("do.mark.name"),
+      "aria-label": t("do.mark.label"),
+    });
     const go = (event) => {
       event.preventDefault();
       float.hide({ back: true });
       ask({ kind: "mark", name: name.value.trim() || t("do.mark.name") }, `${t("do.mark")}: ${name.value.trim()}`);
     };
-    float.show(buttons.mark, h("form", { class: "act-menu", onSubmit: go },
-      h("h3", {}, t("do.mark.label")), name, h("button", { type: "submit", class: "primary" }, t("do.mark"))), { pinned: true, label: t("do.mark.label") });
+    float.show(
+      buttons.mark,
+      h(
+        "form",
+        { class: "act-menu", onSubmit: go },
+        h("h3", {}, t("do.mark.label")),
+        name,
+        h("button", { type: "submit", class: "primary" }, t("do.mark")),
+      ),
+      { pinned: true, label: t("do.mark.label") },
+    );
     name.select();
   }
 
   function stop() {
-    const sure = h("button", { class: "danger", onClick: () => (float.hide({ back: true }), ask({ kind: "stop" }, t("do.stop"))) }, icon("stop"), t("do.stop.sure"));
-    float.show(buttons.stop, h("div", { class: "act-menu" }, h("p", {}, t("do.stop.ask", { run: run.id })),
-      h("div", { class: "menu-buttons" }, sure, h("button", { onClick: () => float.hide({ back: true }) }, t("do.cancel")))), { pinned: true, label: t("do.stop") });
+    const sure = h(
+      "button",
+      { class: "danger", onClick: () => (float.hide({ back: true }), ask({ kind: "stop" }, t("do.stop"))) },
+      icon("stop"),
+      t("do.stop.sure"),
+    );
+    float.show(
+      buttons.stop,
+      h(
+        "div",
+        { class: "act-menu" },
+        h("p", {}, t("do.stop.ask", { run: run.id })),
+        h(
+          "div",
+          { class: "menu-buttons" },
+          sure,
+          h("button", { onClick: () => float.hide({ back: true }) }, t("do.cancel")),
+        ),
+      ),
+      { pinned: true, label: t("do.stop") },
+    );
   }
 
   const able = (go) => () => !blocked && go();

@@ -9,7 +9,16 @@ import { authorWords, changed, fateWords, kindWords, outcomeClass, verdictWords 
 /** Values before and after, one line each. */
 export function changesOf(entry) {
   return changed(entry).map(([name, before, after]) =>
-    h("div", { class: "changed-value" }, h("span", { class: "quiet" }, name), " ", before, " → ", h("b", {}, after || "–")));
+    h(
+      "div",
+      { class: "changed-value" },
+      h("span", { class: "quiet" }, name),
+      " ",
+      before,
+      " → ",
+      h("b", {}, after || "–"),
+    ),
+  );
 }
 
 /** The verdict as a coloured sentence; null where there is none. */
@@ -23,15 +32,34 @@ export const undoable = (entry) => entry.state === "obeyed" && (entry.kind === "
 
 /** The card. `onUndo(entry)` is null for who may not act. */
 export function card(entry, metric, onUndo) {
-  return h("article", { class: "entry-card" },
-    h("header", {}, icon(entry.kind), h("b", {}, kindWords(entry.kind)), h("span", { class: "quiet" }, `#${entry.number}`),
-      h("span", { class: `author by-${entry.author}` }, authorWords(entry.author))),
-    h("p", { class: "quiet small" },
-      [moment(entry.time_s), entry.step !== null && t("run.at", { step: count(entry.step) }),
-        entry.state !== "obeyed" && fateWords(entry.state)].filter(Boolean).join(" · ")),
+  return h(
+    "article",
+    { class: "entry-card" },
+    h(
+      "header",
+      {},
+      icon(entry.kind),
+      h("b", {}, kindWords(entry.kind)),
+      h("span", { class: "quiet" }, `#${entry.number}`),
+      h("span", { class: `author by-${entry.author}` }, authorWords(entry.author)),
+    ),
+    h(
+      "p",
+      { class: "quiet small" },
+      [
+        moment(entry.time_s),
+        entry.step !== null && t("run.at", { step: count(entry.step) }),
+        entry.state !== "obeyed" && fateWords(entry.state),
+      ]
+        .filter(Boolean)
+        .join(" · "),
+    ),
     changesOf(entry),
     entry.reason && h("p", { class: "reason" }, entry.reason),
     entry.why && h("p", { class: entry.state === "refused" ? "bad small" : "small" }, entry.why),
     verdictOf(entry, metric),
-    onUndo && undoable(entry) && h("button", { class: "small-button", onClick: () => onUndo(entry) }, icon("rollback"), t("diary.undo")));
+    onUndo &&
+      undoable(entry) &&
+      h("button", { class: "small-button", onClick: () => onUndo(entry) }, icon("rollback"), t("diary.undo")),
+  );
 }

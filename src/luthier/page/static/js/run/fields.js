@@ -16,7 +16,11 @@ export function written(value) {
 export function parsed(text, like) {
   const trimmed = text.trim();
   if (typeof like === "boolean") return trimmed === "true";
-  if (Array.isArray(like)) return trimmed.split(/[,\s]+/).filter(Boolean).map(Number);
+  if (Array.isArray(like))
+    return trimmed
+      .split(/[,\s]+/)
+      .filter(Boolean)
+      .map(Number);
   if (trimmed !== "" && Number.isFinite(Number(trimmed))) return Number(trimmed);
   return trimmed;
 }
@@ -33,11 +37,26 @@ export function createField(live, onInput) {
   const id = `live-${live.name}`;
   const choices = live.choices ?? (typeof live.value === "boolean" ? [false, true] : null);
   const field = choices
-    ? h("select", { id, class: "live-field" }, choices.map((c) => h("option", { value: written(c) }, c === "" ? t("live.empty") : shown(c))))
-    : h("input", { id, class: "live-field", type: "text", inputMode: typeof live.value === "number" ? "decimal" : "text",
-        autocomplete: "off", spellcheck: false });
+    ? h(
+        "select",
+        { id, class: "live-field" },
+        choices.map((c) => h("option", { value: written(c) }, c === "" ? t("live.empty") : shown(c))),
+      )
+    : h("input", {
+        id,
+        class: "live-field",
+        type: "text",
+        inputMode: typeof live.value === "number" ? "decimal" : "text",
+        autocomplete: "off",
+        spellcheck: false,
+      });
   const [low, high] = [number(live.low), number(live.high)];
-  const ranged = !choices && Number.isFinite(low ?? NaN) && Number.isFinite(high ?? NaN) && high > low && typeof live.value !== "object";
+  const ranged =
+    !choices &&
+    Number.isFinite(low ?? NaN) &&
+    Number.isFinite(high ?? NaN) &&
+    high > low &&
+    typeof live.value !== "object";
   const scale = ranged ? scaleOf(low, high, live.log) : null;
   const slider = ranged
     ? h("input", { type: "range", min: 0, max: TICKS, step: 1, "aria-label": t("live.slider", { name: live.name }) })
@@ -47,14 +66,37 @@ export function createField(live, onInput) {
   const rail = slider && h("div", { class: "slider" }, h("div", { class: "groove" }, advised, standing), slider);
   const back = h("span", { class: "read-back" });
   const note = h("span", { class: "unsent" });
-  const undo = h("button", { type: "button", class: "ghost small", hidden: true, title: t("live.reset"), "aria-label": t("live.reset.of", { name: live.name }), onClick: () => reset() }, "↺");
+  const undo = h(
+    "button",
+    {
+      type: "button",
+      class: "ghost small",
+      hidden: true,
+      title: t("live.reset"),
+      "aria-label": t("live.reset.of", { name: live.name }),
+      onClick: () => reset(),
+    },
+    "↺",
+  );
   const name = live.term
     ? h("a", { href: `#/k/${encodeURIComponent(live.term)}`, title: t("live.term") }, live.name)
     : live.name;
-  const root = h("div", { class: "live-row" },
-    h("label", { for: id, class: "live-name" }, name), field, undo, rail,
-    h("div", { class: "live-notes" }, back, note,
-      ranged && h("span", { class: "bounds" }, `${short(low, 3)} – ${short(high, 3)}${live.log ? ` ${t("live.log")}` : ""}`)));
+  const root = h(
+    "div",
+    { class: "live-row" },
+    h("label", { for: id, class: "live-name" }, name),
+    field,
+    undo,
+    rail,
+    h(
+      "div",
+      { class: "live-notes" },
+      back,
+      note,
+      ranged &&
+        h("span", { class: "bounds" }, `${short(low, 3)} – ${short(high, 3)}${live.log ? ` ${t("live.log")}` : ""}`),
+    ),
+  );
 
   function wanted() {
     return choices ? choices.find((c) => written(c) === field.value) : parsed(field.value, now.value);
@@ -87,7 +129,8 @@ export function createField(live, onInput) {
   function update(next) {
     now = next;
     const read = next.read_back;
-    back.textContent = read === null || read === undefined ? t("live.not.read") : t("live.read", { value: shown(read) });
+    back.textContent =
+      read === null || read === undefined ? t("live.not.read") : t("live.read", { value: shown(read) });
     if (scale) {
       const at = scale.place(number(read ?? next.value));
       standing.hidden = at === null;
@@ -96,7 +139,9 @@ export function createField(live, onInput) {
       advised.hidden = from === undefined || from === null || to === null;
       advised.style.left = `${100 * from}%`;
       advised.style.width = `${100 * (to - from)}%`;
-      advised.title = next.recommended ? t("live.recommended", { low: short(next.recommended[0], 3), high: short(next.recommended[1], 3) }) : "";
+      advised.title = next.recommended
+        ? t("live.recommended", { low: short(next.recommended[0], 3), high: short(next.recommended[1], 3) })
+        : "";
     }
     if (touched && !changed()) touched = false;
     if (!touched) reset();

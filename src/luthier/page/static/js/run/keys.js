@@ -21,7 +21,25 @@ export function listenKeys(does) {
 
 /** The list of keys beside `anchor`. */
 export function showKeys(anchor) {
-  float.show(anchor, h("div", { class: "keys" }, h("h3", {}, t("keys.title")),
-    h("dl", {}, SHOWN.map((key) => [h("dt", {}, key.split(" ").map((k) => h("kbd", {}, k))), h("dd", {}, t(`keys.${key}`))]))),
-  { pinned: true, label: t("keys.title") });
+  float.show(
+    anchor,
+    h(
+      "div",
+      { class: "keys" },
+      h("h3", {}, t("keys.title")),
+      h(
+        "dl",
+        {},
+        SHOWN.map((key) => [
+          h(
+            "dt",
+            {},
+            key.split(" ").map((k) => h("kbd", {}, k)),
+          ),
+          h("dd", {}, t(`keys.${key}`)),
+        ]),
+      ),
+    ),
+    { pinned: true, label: t("keys.title") },
+  );
 }

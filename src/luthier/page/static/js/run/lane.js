@@ -6,7 +6,7 @@ import { icon } from "./icons.js";
 import { align } from "./stack.js";
 import { authorWords, changed, kindWords } from "./words.js";
 
-const APART_PX = 20;
+const APART_PX = 24;
 
 /** `place(u, entries)` puts the glyphs where their steps are; `cards(entries)` makes what hover shows. */
 export function createLane(cards) {
@@ -34,10 +34,14 @@ export function createLane(cards) {
   function create(entries) {
     const last = entries.at(-1);
     const one = entries.length === 1;
-    const glyph = h("button",
-      { class: `glyph by-${last.author} is-${last.state}${one ? "" : " many"}`,
-        "aria-label": entries.map(spoken).join("; ") },
-      one ? icon(last.kind) : String(entries.length));
+    const glyph = h(
+      "button",
+      {
+        class: `glyph by-${last.author} is-${last.state}${one ? "" : " many"}`,
+        "aria-label": entries.map(spoken).join("; "),
+      },
+      one ? icon(last.kind) : String(entries.length),
+    );
     glyph.group = entries;
     const open = (pinned) => float.show(glyph, cards(glyph.group), { pinned, label: t("run.action") });
     glyph.addEventListener("pointerenter", () => open(false));

@@ -25,9 +25,14 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
   const host = h("div", { class: "chart-host" }, none);
   const lane = createLane(cards);
   const rail = createRail(onCheckpoint);
-  const root = h("section", { class: "panel run-chart" },
+  const root = h(
+    "section",
+    { class: "panel run-chart" },
     h("header", {}, h("h2", {}, objective), readout, h("span", { class: "grow" }), unzoom, logBox),
-    lane.root, host, rail.root);
+    lane.root,
+    host,
+    rail.root,
+  );
 
   let now = empty();
   let log = null; // null: as the values ask for
@@ -54,7 +59,11 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
     const logs = useLog();
     logBox.disabled = !now.mayLog;
     logBox.ariaPressed = String(logs);
-    chart.options.yRange = rangeOf(now.lines.map((l) => l.y), now.beside, logs);
+    chart.options.yRange = rangeOf(
+      now.lines.map((l) => l.y),
+      now.beside,
+      logs,
+    );
     chart.options.xRange = stack.range;
     if (built !== logs) {
       built = logs;
@@ -74,9 +83,13 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
     const first = now.lines[0];
     none.hidden = Boolean(first?.x.length);
     const shown = first?.x.length ? first.x[nearest(first.x, at)] : null;
-    fill(readout, shown !== null && h("span", { class: "key" }, t("run.at", { step: count(shown) })), parts,
+    fill(
+      readout,
+      shown !== null && h("span", { class: "key" }, t("run.at", { step: count(shown) })),
+      parts,
       now.forecast && h("span", { class: "key" }, h("i", { class: "swatch dashed" }), t("run.forecast")),
-      now.branches.length > 0 && h("span", { class: "key" }, h("i", { class: "swatch dotted" }), t("run.branches")));
+      now.branches.length > 0 && h("span", { class: "key" }, h("i", { class: "swatch dotted" }), t("run.branches")),
+    );
   }
 
   return {
@@ -90,16 +103,33 @@ export function createObjective(stack, { objective, onCheckpoint, cards }) {
   };
 }
 
-const empty = () => ({ lines: [], branches: [], forecast: null, beside: [], wantsLog: false, mayLog: false, entries: [], checkpoints: [], step: 0 });
+const empty = () => ({
+  lines: [],
+  branches: [],
+  forecast: null,
+  beside: [],
+  wantsLog: false,
+  mayLog: false,
+  entries: [],
+  checkpoints: [],
+  step: 0,
+});
 
 function prepared(run, curves, objective) {
-  const names = family(Object.keys(curves.metrics), objective).filter((n) => n in curves.metrics).slice(0, MOST_LINES);
+  const names = family(Object.keys(curves.metrics), objective)
+    .filter((n) => n in curves.metrics)
+    .slice(0, MOST_LINES);
   const lines = names.map((name) => ({ ...curve(curves.metrics[name]), name }));
   const branches = (curves.branches ?? [])
     .filter((b) => names.includes(b.metric))
     .map((b) => ({ ...curve(b), line: names.indexOf(b.metric) }));
   const told = curves.forecast;
-  const forecast = told && { x: numbers(told.x), mean: numbers(told.mean), low: numbers(told.low), high: numbers(told.high) };
+  const forecast = told && {
+    x: numbers(told.x),
+    mean: numbers(told.mean),
+    low: numbers(told.low),
+    high: numbers(told.high),
+  };
   const values = lines.flatMap((line) => line.y);
   return {
     lines,
@@ -134,7 +164,7 @@ function paintUnder(chart, now, log) {
     ctx.beginPath();
     for (let k = 0; k < x.length; k += 1) {
       if (!Number.isFinite(y[k])) open = false;
-      else ctx[open ? "lineTo" : "moveTo"](chart.toX(x[k]), toY(y[k])), (open = true);
+      else (ctx[open ? "lineTo" : "moveTo"](chart.toX(x[k]), toY(y[k])), (open = true));
     }
     ctx.stroke();
   };

@@ -7,13 +7,28 @@ import { createField } from "./fields.js";
 /** `update(run, blocked)`: `blocked` says in words why nothing may be asked, or is empty. */
 export function createPanel(asked) {
   const rows = h("div", { class: "live-rows" });
-  const reason = h("input", { type: "text", id: "live-reason", maxLength: 500, autocomplete: "off", placeholder: t("live.reason.hint") });
+  const reason = h("input", {
+    type: "text",
+    id: "live-reason",
+    maxLength: 500,
+    autocomplete: "off",
+    placeholder: t("live.reason.hint"),
+  });
   const send = h("button", { type: "submit", class: "primary", disabled: true }, t("live.ask"));
   const blockedWords = h("p", { class: "blocked", hidden: true });
-  const form = h("form", { class: "live-form body" }, rows,
-    h("div", { class: "live-send" }, h("label", { for: "live-reason" }, t("live.reason")), reason, send));
-  const root = h("section", { class: "panel live-panel", "aria-label": t("live.title") },
-    h("header", {}, h("h2", {}, t("live.title"))), blockedWords, form);
+  const form = h(
+    "form",
+    { class: "live-form body" },
+    rows,
+    h("div", { class: "live-send" }, h("label", { for: "live-reason" }, t("live.reason")), reason, send),
+  );
+  const root = h(
+    "section",
+    { class: "panel live-panel", "aria-label": t("live.title") },
+    h("header", {}, h("h2", {}, t("live.title"))),
+    blockedWords,
+    form,
+  );
   let fields = [];
   let names = null; // of the fields that stand
   let blocked = "";

@@ -9,7 +9,14 @@ export function createRail(onCheckpoint) {
   const track = h("div", { class: "rail-track" });
   const here = h("div", { class: "rail-now" });
   const dots = h("div", { class: "rail-dots", role: "list", "aria-label": t("run.rail") });
-  const root = h("div", { class: "rail" }, track, here, dots, h("span", { class: "rail-name", "aria-hidden": "true" }, t("run.rail.short")));
+  const root = h(
+    "div",
+    { class: "rail" },
+    track,
+    here,
+    dots,
+    h("span", { class: "rail-name", "aria-hidden": "true" }, t("run.rail.short")),
+  );
   let known = new Map();
 
   function place(u, checkpoints, step) {
@@ -33,10 +40,12 @@ export function createRail(onCheckpoint) {
 
   function create(checkpoint) {
     const name = checkpoint.kept ? ` (${checkpoint.kept})` : "";
-    const dot = h("button",
-      { class: `checkpoint${checkpoint.kept ? " kept" : ""}`, dataset: { step: String(checkpoint.step) },
-        "aria-label": t("run.checkpoint", { step: count(checkpoint.step) }) + name,
-        title: t("run.checkpoint", { step: count(checkpoint.step) }) + name });
+    const dot = h("button", {
+      class: `checkpoint${checkpoint.kept ? " kept" : ""}`,
+      dataset: { step: String(checkpoint.step) },
+      "aria-label": t("run.checkpoint", { step: count(checkpoint.step) }) + name,
+      title: t("run.checkpoint", { step: count(checkpoint.step) }) + name,
+    });
     dot.addEventListener("click", () => onCheckpoint(dot, checkpoint));
     return dot;
   }

@@ -9,15 +9,22 @@ import { nearest } from "./objective.js";
 import { curve, family, stepsOf, wantsLog } from "./series.js";
 
 const HEIGHT_PX = 112;
-const SOUGHT = [/^probe\/grad_norm$|^probe\/grad_norm_max$|^grad_norm$/, /^probe\/update_ratio$|^probe\/update_ratio_max$|^update_ratio$/];
+const SOUGHT = [
+  /^probe\/grad_norm$|^probe\/grad_norm_max$|^grad_norm$/,
+  /^probe\/update_ratio$|^probe\/update_ratio_max$|^update_ratio$/,
+];
 const MEMORY = "run.metrics";
 
 /** The panels. `update(run, curves)` draws; after `know(metrics)`, `wanted()` names those to be fetched. */
 export function createSide(stack, { objective, onChoose }) {
   const charts = h("div", { class: "side-charts" });
   const chooser = h("select", { "aria-label": t("run.add"), onChange: () => toggle(chooser.value) });
-  const root = h("section", { class: "panel side" },
-    h("header", {}, h("h2", {}, t("run.beneath")), h("span", { class: "grow" }), chooser), charts);
+  const root = h(
+    "section",
+    { class: "panel side" },
+    h("header", {}, h("h2", {}, t("run.beneath")), h("span", { class: "grow" }), chooser),
+    charts,
+  );
   let chosen = recall(MEMORY); // null: the usual ones
   let rows = new Map();
   let known = [];
@@ -26,11 +33,17 @@ export function createSide(stack, { objective, onChoose }) {
   const usual = () => SOUGHT.map((sought) => known.find((name) => sought.test(name))).filter(Boolean);
   const wanted = () => (chosen ?? usual()).filter((name) => known.includes(name));
 
-  const offer = whenChanged((...given) => given, (all, shown) => {
-    fill(chooser, h("option", { value: "" }, t("run.add")),
-      all.map((name) => h("option", { value: name }, (shown.includes(name) ? "✓ " : "") + name)));
-    chooser.value = "";
-  });
+  const offer = whenChanged(
+    (...given) => given,
+    (all, shown) => {
+      fill(
+        chooser,
+        h("option", { value: "" }, t("run.add")),
+        all.map((name) => h("option", { value: name }, (shown.includes(name) ? "✓ " : "") + name)),
+      );
+      chooser.value = "";
+    },
+  );
 
   function toggle(name) {
     if (!name) return;
@@ -44,10 +57,26 @@ export function createSide(stack, { objective, onChoose }) {
   function row(key, title, closable) {
     const value = h("b", {});
     const host = h("div");
-    const close = closable && h("button", { class: "ghost small", "aria-label": t("run.remove", { name: title }), onClick: () => toggle(key) }, "×");
+    const close =
+      closable &&
+      h(
+        "button",
+        { class: "ghost small", "aria-label": t("run.remove", { name: title }), onClick: () => toggle(key) },
+        "×",
+      );
     const swatch = h("i", { class: "swatch" });
-    const box = h("div", { class: "side-chart" },
-      h("div", { class: "side-head" }, h("span", { class: "key" }, swatch, title, value), h("span", { class: "grow" }), close), host);
+    const box = h(
+      "div",
+      { class: "side-chart" },
+      h(
+        "div",
+        { class: "side-head" },
+        h("span", { class: "key" }, swatch, title, value),
+        h("span", { class: "grow" }),
+        close,
+      ),
+      host,
+    );
     charts.append(box);
     const made = stack.add(host, { height: HEIGHT_PX, label: title });
     return { box, value, swatch, line: null, log: false, ...made };

@@ -4,13 +4,14 @@ import { createChart, spansDecades } from "../chart.js";
 import { css } from "../colors.js";
 import { segments, toggle } from "../controls.js";
 import { h, throttle } from "../dom.js";
-import { count, numbers, short } from "../format.js";
+import { count, numbers } from "../format.js";
 import { t } from "../i18n.js";
 import { recall, remember } from "../memory.js";
 import { runHref } from "../route.js";
 import { smooth } from "../smooth.js";
 import { colorChooser, colorLegend } from "./coloring.js";
 import { readRow } from "./data.js";
+import { heads } from "./heads.js";
 import { atPoint, runTip } from "./tip.js";
 
 const MANY = [25, 50, 100, 200, 500];
@@ -87,7 +88,7 @@ export function curvesPanel(data, colors) {
     onZoom: (zoom) => {
       back.hidden = !zoom;
     },
-    over: heads,
+    over: (drawn) => heads(drawn, { rows, curves, best, colors }),
   });
 
   function metricChooser() {
@@ -181,38 +182,6 @@ export function curvesPanel(data, colors) {
     chart.change({ yLog: log });
   }
 
-  // A dot where a training run stands, and the name of the best at its end.
-  function heads({ ctx, ratio, toX, toY, box, options }) {
-    for (const row of rows.values()) {
-      if (row.state !== "running" && row !== best) continue;
-      const curve = curves.get(row.id);
-      let k = curve ? curve.x.length - 1 : -1;
-      while (k >= 0 && !Number.isFinite(curve.even[k])) k -= 1;
-      if (k < 0 || (options.yLog && curve.even[k] <= 0)) continue;
-      const x = toX(curve.x[k]);
-      const y = toY(curve.even[k]);
-      if (x < box.left - 1 || x > box.left + box.width + 1 || y < box.top || y > box.top + box.height) continue;
-      ctx.beginPath();
-      ctx.arc(x, y, (row === best ? 4 : 2.6) * ratio, 0, 2 * Math.PI);
-      ctx.fillStyle = colors.of(row);
-      ctx.fill();
-      if (row !== best) continue;
-      ctx.lineWidth = 1.5 * ratio;
-      ctx.strokeStyle = css("paper");
-      ctx.stroke();
-      const words = t("curves.best", { value: short(row.best) });
-      ctx.font = `600 ${12 * ratio}px system-ui, "Noto Sans", "Noto Sans SC", sans-serif`;
-      const wide = ctx.measureText(words).width;
-      const left = Math.max(box.left + 4 * ratio, Math.min(x - wide / 2, box.left + box.width - wide - 6 * ratio));
-      const above = y + 22 * ratio > box.top + box.height;
-      ctx.lineWidth = 4 * ratio;
-      ctx.lineJoin = "round";
-      ctx.strokeText(words, left, y + (above ? -10 : 20) * ratio);
-      ctx.fillStyle = css("ink");
-      ctx.fillText(words, left, y + (above ? -10 : 20) * ratio);
-    }
-  }
-
   // Changes as they come.
   const soon = throttle(load, 4000);
   const missing = new Set();
@@ -250,9 +219,14 @@ export function curvesPanel(data, colors) {
       soon();
       return;
     }
-    for (const [run, { x, y }] of Object.entries(news)) {
+    for (const [run, { x, y, from }] of Object.entries(news)) {
       if (!rows.has(run)) continue;
       const curve = curves.get(run);
+      if (curve && from !== undefined) {
+        // Rolled back: what came after `from` is no more.
+        const left = from === null ? 0 : curve.x.findLastIndex((step) => step <= from) + 1;
+        curve.x.length = curve.y.length = left;
+      }
       if (!curve || curve.x.length > DOTS * 1000 || x[0] <= curve.x.at(-1)) {
         missing.add(run);
         continue;

@@ -8,6 +8,7 @@ import { t } from "../i18n.js";
 import { runHref } from "../route.js";
 import { splits } from "../ticks.js";
 import { objectiveAxis, paramAxis } from "./axes.js";
+import { brushOf } from "./brush.js";
 import { runTip } from "./tip.js";
 
 const TALL = 300;
@@ -42,9 +43,11 @@ export function parallelPanel(data, colors, points) {
   const y = (u) => height - FOOT - u * (height - TOP - FOOT);
   const fromY = (py) => Math.max(0, Math.min(1, (height - FOOT - py) / (height - TOP - FOOT)));
   // Better is up on the last axis.
+  const flipped = (axis) => Boolean(axis.objective) && goal !== "maximize";
+  const nameOf = (axis) => (axis.objective ? "best" : axis.name);
   const place = (axis, v) => {
     const u = axis.at(v);
-    return u === null ? null : axis.objective && goal !== "maximize" ? 1 - u : u;
+    return u !== null && flipped(axis) ? 1 - u : u;
   };
   const read = (axis, row) => (axis.objective ? row.best : row.params[axis.name] ?? null);
 
@@ -156,7 +159,7 @@ export function parallelPanel(data, colors, points) {
     ctx.textAlign = "left";
     ctx.fillStyle = css("quiet");
     for (const mark of marks(axis)) {
-      const py = y(axis.objective && goal !== "maximize" ? 1 - mark.u : mark.u);
+      const py = y(flipped(axis) ? 1 - mark.u : mark.u);
       const words = cut(ctx, mark.label, 84);
       const wide = ctx.measureText(words).width;
       const left = px + 6 + wide > width ? px - 6 - wide : px + 6;
@@ -177,32 +180,17 @@ export function parallelPanel(data, colors, points) {
 
   // The stretch of a standing brush on its axis, in u as drawn.
   function span(axis) {
-    const brush = data.filter.brushes[axis.objective ? "best" : axis.name];
-    if (!brush) return null;
-    return brush.span;
+    return data.filter.brushes[nameOf(axis)]?.span ?? null;
   }
 
   function brushed({ k, from, to }) {
     const axis = axes[k];
-    const name = axis.objective ? "best" : axis.name;
-    const [low, high] = [Math.min(from, to), Math.max(from, to)];
-    const brushes = { ...data.filter.brushes };
-    if (high - low < 0.012) delete brushes[name];
-    else if (axis.choices) {
-      const inside = (mark) => mark.u >= low && mark.u <= high;
-      const without = axis.choices.filter((_, c) => !inside(axis.marks[c]));
-      if (without.length === 0 || without.length === axis.choices.length) delete brushes[name];
-      else brushes[name] = { name, without, span: { from: low, to: high } };
-    } else {
-      const flip = axis.objective && goal !== "maximize";
-      const [a, b] = flip ? [1 - high, 1 - low] : [low, high];
-      // What is beyond the objective's axis stands at its end, and belongs to a brush that reaches it.
-      const open = (u, end) => axis.objective && u === end;
-      const [least, most] = [open(a, 0) ? null : axis.from(a), open(b, 1) ? null : axis.from(b)];
-      if (least === null && most === null) delete brushes[name];
-      else brushes[name] = { name, low: least, high: most, span: { from: low, to: high } };
-    }
-    data.change({ brushes });
+    const name = nameOf(axis);
+    const { [name]: old, ...brushes } = data.filter.brushes;
+    const brush = brushOf(axis, name, Math.min(from, to), Math.max(from, to), flipped(axis));
+    if (brush) brushes[name] = brush;
+    if (brush || old) data.change({ brushes });
+    else board.hover();
   }
 
   const spot = (event) => {

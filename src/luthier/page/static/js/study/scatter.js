@@ -133,6 +133,11 @@ export function scatterPanel(data, colors, points) {
   }
 
   function disc(ctx, dot, radius) {
+    // A dot this small is as good as a square, and a square is drawn much sooner.
+    if (radius < 2) {
+      ctx.fillRect(dot.x - radius, dot.y - radius, 2 * radius, 2 * radius);
+      return;
+    }
     ctx.beginPath();
     ctx.arc(dot.x, dot.y, radius, 0, 2 * Math.PI);
     ctx.fill();

@@ -15,17 +15,54 @@ const href = (name) => `#/k/${encodeURIComponent(name)}`;
 async function list(root, lang) {
   const entries = await get("/knowledge", { lang });
   const found = h("div", { class: "know-list" });
-  const box = h("input", { type: "search", placeholder: t("know.search"), "aria-label": t("know.search"), onInput: () => draw(box.value) });
-  fill(root, h("section", { class: "panel" }, h("header", {}, h("h1", {}, t("know.title")), h("span", { class: "grow" }), box), found));
+  const box = h("input", {
+    type: "search",
+    placeholder: t("know.search"),
+    "aria-label": t("know.search"),
+    onInput: () => draw(box.value),
+  });
+  fill(
+    root,
+    h(
+      "section",
+      { class: "panel" },
+      h("header", {}, h("h1", {}, t("know.title")), h("span", { class: "grow" }), box),
+      found,
+    ),
+  );
 
   function draw(text) {
     const sought = text.trim().toLowerCase();
-    const fits = ({ name, title }) => [name, ...Object.values(title)].some((words) => words.toLowerCase().includes(sought));
-    const groups = KINDS.map((kind) => [kind, entries.filter((e) => e.kind === kind && fits(e))]).filter(([, some]) => some.length);
-    fill(found, groups.length
-      ? groups.map(([kind, some]) => h("section", {}, h("h2", {}, t(`know.${kind}`)),
-        h("ul", {}, some.map((e) => h("li", {}, h("a", { href: href(e.name) }, say(e.title)), " ", say(e.title) !== e.name && h("code", { class: "faint" }, e.name))))))
-      : h("p", { class: "quiet" }, t("know.none", { text })));
+    const fits = ({ name, title }) =>
+      [name, ...Object.values(title)].some((words) => words.toLowerCase().includes(sought));
+    const groups = KINDS.map((kind) => [kind, entries.filter((e) => e.kind === kind && fits(e))]).filter(
+      ([, some]) => some.length,
+    );
+    fill(
+      found,
+      groups.length
+        ? groups.map(([kind, some]) =>
+            h(
+              "section",
+              {},
+              h("h2", {}, t(`know.${kind}`)),
+              h(
+                "ul",
+                {},
+                some.map((e) =>
+                  h(
+                    "li",
+                    {},
+                    h("a", { href: href(e.name) }, say(e.title)),
+                    " ",
+                    say(e.title) !== e.name && h("code", { class: "quiet" }, e.name),
+                  ),
+                ),
+              ),
+            ),
+          )
+        : h("p", { class: "quiet" }, t("know.none", { text })),
+    );
   }
   draw("");
   box.focus({ preventScroll: true });
@@ -33,16 +70,34 @@ async function list(root, lang) {
 }
 
 async function page(root, name, lang) {
-  const [entry, all] = await Promise.all([get(`/knowledge/${encodeURIComponent(name)}`, { lang }), get("/knowledge", { lang })]);
+  const [entry, all] = await Promise.all([
+    get(`/knowledge/${encodeURIComponent(name)}`, { lang }),
+    get("/knowledge", { lang }),
+  ]);
   const known = new Set(all.map((one) => one.name));
   const text = (section) => textOf(section, known);
   const sections = entry.sections.filter((section) => section.title !== t("know.sources")); // a list of its own below
-  fill(root, h("article", { class: "panel know-page" },
-    h("a", { href: "#/k", class: "small" }, `← ${t("know.back")}`),
-    h("h1", {}, say(entry.title), " ", h("code", { class: "faint" }, entry.name)),
-    sections.map((section) => h("section", {}, section.title && h("h2", {}, section.title), text(section))),
-    entry.sources?.length > 0 && h("section", {}, h("h2", {}, t("know.sources")),
-      h("ul", {}, entry.sources.map((source) => h("li", {}, linked(source)))))));
+  fill(
+    root,
+    h(
+      "article",
+      { class: "panel know-page" },
+      h("a", { href: "#/k", class: "small" }, `← ${t("know.back")}`),
+      h("h1", {}, say(entry.title), " ", h("code", { class: "quiet" }, entry.name)),
+      sections.map((section) => h("section", {}, section.title && h("h2", {}, section.title), text(section))),
+      entry.sources?.length > 0 &&
+        h(
+          "section",
+          {},
+          h("h2", {}, t("know.sources")),
+          h(
+            "ul",
+            {},
+            entry.sources.map((source) => h("li", {}, linked(source))),
+          ),
+        ),
+    ),
+  );
   return () => {};
 }
 
@@ -50,9 +105,35 @@ function textOf(section, known) {
   const [head, ...rows] = section.rows ?? [];
   return [
     (section.paragraphs ?? []).map((words) => h("p", {}, withLinks(words, known))),
-    head && h("div", { class: "scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, head.map((cell) => h("th", { scope: "col" }, cell)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, withLinks(cell, known)))))))),
+    head &&
+      h(
+        "div",
+        { class: "scroll" },
+        h(
+          "table",
+          {},
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              head.map((cell) => h("th", { scope: "col" }, cell)),
+            ),
+          ),
+          h(
+            "tbody",
+            {},
+            rows.map((row) =>
+              h(
+                "tr",
+                {},
+                row.map((cell) => h("td", {}, withLinks(cell, known))),
+              ),
+            ),
+          ),
+        ),
+      ),
   ];
 }
 

@@ -34,27 +34,37 @@ export default async function show(root, { study: studyName, run: runId }) {
   const now = { study, run, curves: { metrics: {}, branches: [], forecast: null }, findings: [] };
   const objective = study.metric;
 
+  const mayAct = () => who.role === "owner" && !who.read_only;
   const blocked = () => {
     if (who.role !== "owner") return t("blocked.viewer");
     if (who.read_only) return t("blocked.readonly");
     return ENDED.includes(now.run.state) ? t("blocked.ended", { state: t(`state.${now.run.state}`) }) : "";
   };
   const asked = createAsked(studyName, runId, {
-    mayAct: () => who.role === "owner" && !who.read_only,
+    mayAct,
     isTuning: () => now.study.tuning,
     onAnswer: () => refresh(),
   });
   const undo = (entry) => {
     float.hide();
-    asked.ask({ kind: "roll_back", to: `before:${entry.number}`, because: t("ask.undo.because", { number: entry.number }) }, t("ask.undo", { number: entry.number }));
+    asked.ask(
+      { kind: "roll_back", to: `before:${entry.number}`, because: t("ask.undo.because", { number: entry.number }) },
+      t("ask.undo", { number: entry.number }),
+    );
   };
   const cards = (entries) =>
-    h("div", { class: "entry-cards" }, entries.map((entry) => card(entry, objective, blocked() ? null : undo)));
+    h(
+      "div",
+      { class: "entry-cards" },
+      entries.map((entry) => card(entry, objective, blocked() ? null : undo)),
+    );
   const onCheckpoint = (anchor, checkpoint) => {
-    const who_may = who.role === "owner" && !who.read_only ? "" : blocked();
     openMenu(anchor, checkpoint, {
-      run: now.run, space: now.study.space, metric: objective, asked,
-      blocked: { rollback: blocked(), fork: who_may },
+      run: now.run,
+      space: now.study.space,
+      metric: objective,
+      asked,
+      blocked: { rollback: blocked(), fork: mayAct() ? "" : blocked() },
     });
   };
 
@@ -70,8 +80,18 @@ export default async function show(root, { study: studyName, run: runId }) {
   // The charts measure the room they have, so they come into a page that stands.
   const main = h("div", { class: "run-chart-area" });
   const beneath = h("div", { class: "run-side-area" });
-  put(root, h("div", { class: "run-view" }, head.root, main,
-    h("aside", { class: "run-aside stack" }, asked.root, panel.root, findings.root), beneath, diary.root));
+  put(
+    root,
+    h(
+      "div",
+      { class: "run-view" },
+      head.root,
+      main,
+      h("aside", { class: "run-aside stack" }, asked.root, panel.root, findings.root),
+      beneath,
+      diary.root,
+    ),
+  );
   const chart = createObjective(stack, { objective, onCheckpoint, cards });
   const side = createSide(stack, { objective, onChoose: () => load() });
   put(main, chart.root);
@@ -91,26 +111,39 @@ export default async function show(root, { study: studyName, run: runId }) {
     diary.update(now.run.entries, !blocked());
   }
 
-  let asks = 0;
+  // One at a time: when the server is slower than the news, an answer would be outdated by the next
+  // question each time.
+  let loading = null;
+  let again = false;
+  let left = false;
   async function load() {
-    const mine = (asks += 1);
+    again = loading !== null;
+    loading ??= fetchAll().finally(() => {
+      loading = null;
+      if (again && !left) refresh();
+    });
+    return loading;
+  }
+
+  async function fetchAll() {
     try {
       const found = await get(path);
       const shared = family(found.metrics, objective).filter((n) => found.metrics.includes(n));
       side.know(found.metrics);
       const metrics = [...shared, ...side.wanted()].join(",");
       const curves = await get(`${path}/curves`, { points: POINTS, metrics });
-      if (mine !== asks) return;
+      if (left) return;
       Object.assign(now, { run: found, curves });
       draw();
     } catch (error) {
-      if (error.status !== 0) toast(error.message, "bad"); // 0: the line is down, which is shown already
+      if (error.status !== 0 && !left) toast(error.message, "bad"); // 0: the line is down, which is shown already
     }
   }
   const refresh = throttle(load, FETCH_MS);
   const diagnose = throttle(async () => {
     try {
       now.findings = await get(`${path}/diagnoses`);
+      if (left) return;
       findings.update(now.findings, now.run, blocked());
     } catch (error) {
       if (error.status !== 0) toast(error.message, "bad");
@@ -147,7 +180,11 @@ export default async function show(root, { study: studyName, run: runId }) {
 
   const turn = (factor) => {
     const wish = panel.turn(factor);
-    if (wish) asked.ask({ kind: "change", params: { [wish.name]: wish.value }, because: t("ask.key") }, `${wish.name}=${wish.value}`);
+    if (wish)
+      asked.ask(
+        { kind: "change", params: { [wish.name]: wish.value }, because: t("ask.key") },
+        `${wish.name}=${wish.value}`,
+      );
     else toast(blocked() || t("keys.no.rate"));
   };
   const stopKeys = listenKeys({
@@ -156,7 +193,9 @@ export default async function show(root, { study: studyName, run: runId }) {
     b: buttons.best,
     s: buttons.stop,
     u: () => {
-      const last = changes(now.run.entries).filter((e) => e.kind === "change").at(-1);
+      const last = changes(now.run.entries)
+        .filter((e) => e.kind === "change")
+        .at(-1);
       if (last && !blocked()) undo(last);
     },
     "+": () => turn(TURN),
@@ -173,11 +212,21 @@ export default async function show(root, { study: studyName, run: runId }) {
   diagnose();
   const stopListening = listen(studyName, {
     onChange: hear,
-    onReset: () => (load(), diagnose(), get(studyPath(studyName)).then((s) => Object.assign(now.study, s)).catch(() => {})),
-    onState: head.live,
+    onReset: () => (
+      load(),
+      diagnose(),
+      get(studyPath(studyName))
+        .then((s) => Object.assign(now.study, s))
+        .catch(() => {})
+    ),
+    onState: (how) => {
+      head.live(how);
+      if (how === "live") refresh(); // what happened since the first look
+    },
   });
   const stopTheme = onTheme(draw);
   return () => {
+    left = true;
     stopListening();
     stopTheme();
     stopKeys();
