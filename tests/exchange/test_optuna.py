@@ -287,5 +287,8 @@ def test_from_the_command_line_to_ls_show_and_best(
     best = json.loads(run("best", "nets", "--json"))
     assert best["trial"] == filled.best_trial.number
     assert "pruned in Optuna" in run("what-if", "nets")
+    assert "asha" in run("simulate", "luthier.db", "--policy", "asha", "--budget-runs", "2",
+                         "--seeds", "1")  # fmt: skip
+    assert "Study nets" in (Path(run("report", "-o", "r.html").split()[1])).read_text()
     told = run("show", "nets/4")
     assert "failed in Optuna" in told
