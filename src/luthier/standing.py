@@ -5,8 +5,8 @@ the noise, either of whole trainings (repeats of a point with other seeds, where
 or of single reports (second differences of the last half of all curves, robustly pooled). Values
 are drawn towards their common mean by as much as noise explains of their spread, since the best of
 many looks better than it is. The chance is the share of draws in which the best run stays the best.
-On made-up studies with noise of reports alone the chance is right to a little low (0.43 said, 0.52
-true, at its worst 0.12 too low). Such noise knows nothing of what another seed would change.
+On made-up studies with noise of reports alone the chance is right to a little low, at its worst by
+0.13 (benchmarks/standing.py). Such noise knows nothing of what another seed would change.
 """
 
 import math
