@@ -8,12 +8,11 @@ own. Losses are taken by their rank, so that one run that diverged does not outw
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from luthier.core.study import Run, RunState, StudyView
 from luthier.forest import grow, predict
@@ -66,9 +65,13 @@ def _point(view: StudyView, run: Run) -> dict[str, object]:
 
 
 def _scores(losses: NDArray[np.float64]) -> NDArray[np.float64]:  # (n,), NaN is the worst
-    ranks = rankdata(np.where(np.isnan(losses), math.inf, losses))
-    scores: NDArray[np.float64] = ndtri((ranks - 0.375) / (len(ranks) + 0.25))
-    return scores
+    _, which, n_equal = np.unique(
+        np.where(np.isnan(losses), math.inf, losses), return_inverse=True, return_counts=True
+    )
+    ranks = (np.cumsum(n_equal) - (n_equal - 1) / 2)[which]  # equals share their mean rank
+    places = (ranks - 0.375) / (len(ranks) + 0.25)
+    normal = NormalDist()  # SciPy has this too, and takes a second to import
+    return np.array([normal.inv_cdf(place) for place in places])
 
 
 def _shares(
