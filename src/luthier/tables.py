@@ -116,7 +116,8 @@ def table_of_study(view: StudyView) -> Table:
         step_s[row] = run.train_s / max(run.step, 1.0) or 1.0
     last = np.array([min(max(int(np.ceil(r.curve.steps[-1])), 1), n_steps) for r in runs])
     diverged = np.array([_never_finite(run) for run in runs])
-    points = [run.params for run in runs]
+    domains = view.study.space.domains  # what others drew need not lie on its grid
+    points = [{n: domains[n].cast(v) for n, v in run.params.items()} for run in runs]
     return _table(
         view.study.name, view.study.space, view.study.metric, view.study.goal, points,
         losses, last, diverged, step_s,

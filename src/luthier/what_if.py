@@ -115,10 +115,9 @@ def _draws(
     of_mean, of_slope = rng.standard_normal((2, N_DRAWS))
     luck = rng.standard_normal((len(left), N_DRAWS))
     drawn = np.empty((len(left), N_DRAWS))
+    at_step = {step: _scores(runs, step) for step in {run.step for run in left}}
     for row, run in enumerate(left):
-        there = [r for r in runs if r.step >= run.step]
-        scores = normal_scores(np.array([standing(r, run.step) for r in there]))
-        score = {r.id: float(s) for r, s in zip(there, scores, strict=True)}
+        score = at_step[run.step]
         x = np.array([score[r.id] for r in finished])
         squares = float(((x - x.mean()) ** 2).sum()) or math.inf  # all alike: no slope to be seen
         slope = max(0.0, float((x - x.mean()) @ y) / squares)
@@ -128,6 +127,13 @@ def _draws(
         means = y.mean() + sd / math.sqrt(n) * of_mean + slopes * (score[run.id] - x.mean())
         drawn[row] = means + sd * luck[row]
     return drawn
+
+
+def _scores(runs: list[Run], step: float) -> dict[str, float]:
+    """Normal scores of all runs that came to the step, by id."""
+    there = [run for run in runs if run.step >= step]
+    scores = normal_scores(np.array([standing(run, step) for run in there]))
+    return {run.id: float(score) for run, score in zip(there, scores, strict=True)}
 
 
 def _best(run: Run) -> float:

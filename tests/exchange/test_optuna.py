@@ -252,6 +252,24 @@ def test_what_is_no_storage_is_told_and_not_touched(tmp_path: Path) -> None:
     assert not (tmp_path / "l.db").exists()
 
 
+def test_a_file_of_an_older_optuna(tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    with sqlite3.connect(old) as connection:  # written by Optuna 2.10.1
+        connection.executescript((Path(__file__).parent / "optuna-2.10.sql").read_text())
+    connection.close()
+    before = old.read_bytes()
+    (imported,) = import_optuna(str(old), tmp_path / "l.db")
+    assert old.read_bytes() == before
+    view = open_study(tmp_path / "l.db", "oldie").view
+    assert imported.n_trials == len(view.trials) == 6
+    x, d = view.study.space.domains["x"], view.study.space.domains["d"]
+    assert isinstance(x, Float)
+    assert (x.low, x.high, x.log) == (1e-4, 1.0, True)
+    assert isinstance(d, Float)
+    for run in view.runs.values():
+        assert run.curve.values.tolist() == pytest.approx([run.params["x"] + i for i in range(3)])
+
+
 def test_from_the_command_line_to_ls_show_and_best(
     filled: Any, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,5 +287,8 @@ def test_from_the_command_line_to_ls_show_and_best(
     best = json.loads(run("best", "nets", "--json"))
     assert best["trial"] == filled.best_trial.number
     assert "pruned in Optuna" in run("what-if", "nets")
+    assert "asha" in run("simulate", "luthier.db", "--policy", "asha", "--budget-runs", "2",
+                         "--seeds", "1")  # fmt: skip
+    assert "Study nets" in (Path(run("report", "-o", "r.html").split()[1])).read_text()
     told = run("show", "nets/4")
     assert "failed in Optuna" in told

@@ -8,6 +8,8 @@ import pytest
 
 from luthier.contracts import Store
 from luthier.core.errors import StoreError, StudyError
+from luthier.core.event import Proposed
+from luthier.core.study import Run, Trial
 from luthier.stores.memory import MemoryStore
 from luthier.stores.sqlite import SqliteStore, list_studies
 from luthier.testing import StoreContract
@@ -74,6 +76,17 @@ def test_names_in_one_file(tmp_path: Path) -> None:
         SqliteStore.open(path, "t")
     assert [row["name"] for row in list_studies(path)] == ["s"]
     assert SqliteStore.open(path).recipe == {"a": 1}
+
+
+def test_runs_proposed_at_once_keep_their_order(tmp_path: Path) -> None:
+    store = SqliteStore.create(tmp_path / "s.db", STUDY, {})
+    ids = [f"{number}.0" for number in range(40)]
+    store.record([
+        Proposed(Run(run_id, number, {"x": 0.5}, 1.0), Trial(number, {"x": 0.5}))
+        for number, run_id in enumerate(ids)
+    ])  # fmt: skip
+    store.close()
+    assert list(SqliteStore.open(tmp_path / "s.db").view().runs) == ids
 
 
 def test_a_reader_does_not_block_the_writer(tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from luthier.exchange.optuna_study import Imported
 
 _STORE = click.option(
     "--store", type=click.Path(dir_okay=False), default="luthier.db", show_default=True,
@@ -27,7 +31,38 @@ def optuna(place: str, study: str | None, name: str | None, as_json: bool, store
     """Bring in studies of an Optuna storage: sqlite:///FILE, another URL, or a journal file."""
     from luthier.exchange.optuna_study import import_optuna
 
-    imported = import_optuna(place, Path(store), study, name)
+    _say(import_optuna(place, Path(store), study, name), store, as_json)
+
+
+@import_group.command(name="csv")
+@click.argument("table", type=click.Path(dir_okay=False), metavar="FILE.csv")
+@click.option("--minimize", metavar="METRIC", help="The column to compare by, lower is better …")
+@click.option("--maximize", metavar="METRIC", help="… or higher is better.")
+@click.option("--params", default="", metavar="A,B,…",
+              help="Columns that are parameters; default: params.*, config/*, ….")  # fmt: skip
+@click.option("--name", default="", help="Name of the study; default: the file's, counted.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@_STORE
+def csv_command(
+    table: str,
+    minimize: str | None,
+    maximize: str | None,
+    params: str,
+    name: str,
+    as_json: bool,
+    store: str,
+) -> None:
+    """Bring in a table with a row per run, as W&B, MLflow, Ray and others export."""
+    from luthier.core.study import metric_and_goal
+    from luthier.exchange.csv_study import import_csv
+
+    metric, goal = metric_and_goal(minimize, maximize)
+    columns = [column.strip() for column in params.split(",") if column.strip()]
+    imported = import_csv(Path(table), Path(store), metric, goal, columns, name)
+    _say([imported], store, as_json)
+
+
+def _say(imported: "list[Imported]", store: str, as_json: bool) -> None:
     if as_json:
         rows = [{"study": i.name, "trials": i.n_trials, "told": i.told} for i in imported]
         click.echo(json.dumps(rows))

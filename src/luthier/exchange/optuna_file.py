@@ -1,6 +1,7 @@
 """Studies as they lie in an Optuna storage; a file is copied first and never written to."""
 
 import json
+import logging
 import sqlite3
 import tempfile
 import warnings
@@ -121,7 +122,12 @@ def _copy_of(path: Path, copy: Path) -> Any:  # noqa: ANN401
         return RDBStorage(f"{_SQLITE}{copy}")
     except RuntimeError:  # of an older Optuna
         storage = RDBStorage(f"{_SQLITE}{copy}", skip_compatibility_check=True)
-        storage.upgrade()
+        before = logging.root.manager.disable
+        logging.disable(logging.INFO)  # a line for each migration
+        try:
+            storage.upgrade()
+        finally:
+            logging.disable(before)
         return storage
 
 

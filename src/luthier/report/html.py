@@ -51,7 +51,8 @@ figure svg { max-width: 100%; height: auto; display: block; }
 pre { background: #f5f6f8; border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px;
   font-size: 13px; line-height: 1.45; white-space: pre-wrap; overflow-wrap: anywhere;
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-@media (max-width: 600px) { body { padding: 20px 14px 40px; } h1 { font-size: 23px; } }
+@media (max-width: 600px) { body { padding: 20px 14px 40px; } h1 { font-size: 23px; }
+  td:last-child { min-width: 150px; } }
 @page { size: A4; margin: 16mm 14mm 18mm;
   @bottom-right { content: counter(page) " / " counter(pages); font: 9pt sans-serif;
     color: #5b636d; } }
@@ -61,7 +62,8 @@ pre { background: #f5f6f8; border: 1px solid var(--line); border-radius: 6px; pa
   nav { display: none; }
   h2 { margin-top: 22px; break-after: avoid; }
   h2 + * { break-before: avoid; }
-  figure, tr, pre, .card { break-inside: avoid; }
+  figure, tr, pre, p, .card { break-inside: avoid; }
+  p { orphans: 3; widows: 3; }
   thead { display: table-header-group; }
   .table { overflow: visible; }
   table { font-size: 8.8pt; min-width: 0; }

@@ -57,11 +57,16 @@ def question(case: Case) -> Section:
         text += " " + w("full", n=study.max_steps)
     optimizers = _optimizers(study.space)
     rows = tuple(_row(name, domain, optimizers, w) for name, domain in study.space.domains.items())
-    head = tuple(w(key) for key in ("name", "values", "prior", "tier", "advised", "remarks"))
+    keys = ["name", "values", "prior", "tier", "advised", "remarks"]
+    # columns that no parameter fills are left out
+    filled = [i for i in range(len(keys)) if i < 2 or any(row[i] for row in rows)]
+    head = tuple(w(keys[i]) for i in filled)
+    table = Table(head, tuple(tuple(row[i] for i in filled) for row in rows),
+                  frozenset({filled.index(3)}) if 3 in filled else frozenset())  # fmt: skip
     names = _options(optimizers, w)
     said = w("advised_words", optimizer=w("with_optimizer", name=names) if names else "")
     blocks: list[Block] = [
-        Paragraph(text), Table(head, rows, frozenset({3})), Paragraph(said, quiet=True)
+        Paragraph(text), table, Paragraph(said, quiet=True)
     ]  # fmt: skip
     if study.space.constraints:
         rules = "; ".join(map(str, study.space.constraints))

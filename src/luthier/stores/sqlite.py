@@ -198,7 +198,8 @@ class SqliteStore:
         changed = self._ledger.apply(events)
         with self._writing(durable=durable):
             self._next_revision()
-            self._write_runs(changed)
+            new = [event.run.id for event in events if isinstance(event, Proposed)]
+            self._write_runs([*new, *changed.difference(new)])  # read back in the order of keys
             for event in events:
                 self._write(event)
 
