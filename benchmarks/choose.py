@@ -242,6 +242,7 @@ class Cell:
     loss: dict[str, float]  # of panda, children, caviar, and of the policies of caviar
     choice: str
     policy: str
+    n_seeds: int
 
     @property
     def best(self) -> float:
@@ -269,23 +270,23 @@ def cells(lines: list[dict[str, Any]]) -> Iterator[Cell]:
             choice, many = chosen(budget, step_s), chosen(budget, step_s, "caviar")
             if many.policy in loss:
                 loss["caviar"] = loss[many.policy]
-            yield Cell(task, budget, loss, choice.mode, many.policy)
+            yield Cell(task, budget, loss, choice.mode, many.policy, len(seeds))
 
 
 def report(lines: list[dict[str, Any]]) -> Iterator[str]:
     """The tables, in Markdown."""
     found = list(cells(lines))
-    yield f"Mean validation loss of {len({r['seed'] for r in lines})} seeds; the choice in bold.\n"
+    yield "Mean validation loss over seeds; the choice in bold.\n"
     for title, names in (("looked at", SEEN), ("not looked at", UNSEEN)):
         here = [cell for cell in found if cell.task in names]
         modes = [m for m in MODES if any(m in cell.loss for cell in here)]
-        yield f"| {title} | trainings | {' | '.join(modes)} | caviar is | near the best |"
-        yield "|---|---|" + "---|" * (len(modes) + 2)
+        yield f"| {title} | trainings | {' | '.join(modes)} | caviar is | near the best | seeds |"
+        yield "|---|---|" + "---|" * (len(modes) + 3)
         for cell in here:
             words = [f"{cell.loss[m]:.4f}" if m in cell.loss else "-" for m in modes]
             words = [f"**{w}**" if m == cell.choice else w
                      for m, w in zip(modes, words, strict=True)]  # fmt: skip
-            words += [cell.policy, "yes" if cell.near(cell.choice) else "no"]
+            words += [cell.policy, "yes" if cell.near(cell.choice) else "no", str(cell.n_seeds)]
             yield f"| {cell.task} | {cell.budget:g} | {' | '.join(words)} |"
         yield f"\nWithin {NEAR - 1:.0%} of the best mode, of {len(here)} cells:\n"
         yield "| choice | " + " | ".join(f"always {m}" for m in modes) + " |"

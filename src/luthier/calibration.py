@@ -8,27 +8,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, final
 
-from luthier.contracts import Assignment, Executor, Policy
+from luthier.contracts import Executor, Policy
 from luthier.core.action import Action, Continue, Start, Stop
-from luthier.core.choose import (
-    N_CAVIAR,
-    SHARE,
-    Choice,
-    Facts,
-    Mode,
-    choose,
-    side_by_side,
-    trainings,
-)
+from luthier.core.choose import SHARE, Choice, Facts, Mode, choose
 from luthier.core.domain import Choice as Options
 from luthier.core.domain import Domain, Float, Int, Value
-from luthier.core.event import Ended, Reported, Started
-from luthier.core.paths import StudyPaths
 from luthier.core.study import Run, RunState, Study, StudyView
+from luthier.executors.copies import Copies
 from luthier.executors.local import LocalExecutor
 from luthier.executors.machine import free_mb, n_cores
 from luthier.policies.drawing import draw
@@ -38,11 +26,8 @@ from luthier.samplers.random import Random
 REASON = "probe: measures, at the default point"
 _FIRST_SHARE = 0.3  # of what may be spent, that the second slice of the first run may take
 _MOST_SHARE = 0.05  # of a full training, that is trained before there is a choice
+_MOST_STEPS = 50  # of it, where its length is not known
 _LEAST_STEPS = 2  # of it all the same: the first one has its own costs
-_N_STEPS, _MOST_STEPS = 3, 50  # reports of a copy that are enough; more only while they are quick
-_LEAST_S = 0.3  # of a copy's training, that a speed is read off
-_CLEARLY_MANY = 4.0 * N_CAVIAR  # full trainings, for which nobody asks what threads are worth
-_POLL_S = 0.05
 _RATES = ("lr", "learning_rate")
 
 
@@ -179,7 +164,7 @@ class Calibration:
         if run.active or facts.step_s is None or facts.n_cores == most == 1:
             return facts
         began_s = time.perf_counter()
-        found = _Copies(local, study, run, facts, lambda: self._left_s()).measure(int(most))
+        found = Copies(local, study, run, facts, self._left_s).measure(int(most))
         spent_s = view.elapsed_s + time.perf_counter() - began_s
         return replace(found, spent_s=spent_s)
 
@@ -192,132 +177,6 @@ class Calibration:
         if self._first is not None and run.step > self._first[0]:
             return (run.train_s - self._first[1]) / (run.step - self._first[0])
         return run.train_s / run.step if run.step >= 1 else None
-
-
-@final
-class _Copies:
-    """Copies of the first run, beside the study, for what they tell of speed."""
-
-    def __init__(
-        self,
-        executor: LocalExecutor,
-        study: Study,
-        run: Run,
-        facts: Facts,
-        left_s: Callable[[], float],
-    ) -> None:
-        self._executor = executor
-        self._study = study
-        self._run = run
-        self._facts = facts
-        self._left_s = left_s
-        self._n_begun = 0
-
-    def measure(self, most: int) -> Facts:
-        """The facts, with what there was time to find out about up to `most` runs at a time."""
-        if self._worth_it():  # as the others are measured: without the way to the first step
-            limit_s = self._facts.start_s + _LEAST_S + 8.0 * (self._facts.step_s or 0.0)
-            if steps := self._speed(1, 1, limit_s):
-                self._facts = replace(self._facts, step_s=1.0 / steps)
-        facts = self._together(self._facts, most)
-        n_all = trainings(facts, workers=side_by_side(facts))
-        few = n_all is not None and n_all < _CLEARLY_MANY
-        if few and facts.n_cores > 1 and not facts.n_gpus and self._worth_it():
-            limit_s = facts.start_s + _LEAST_S + 3.0 * (facts.step_s or 0.0)
-            steps = self._speed(1, facts.n_cores, limit_s)
-            if steps is not None and facts.step_s:
-                facts = replace(facts, thread_gain=steps * facts.step_s)
-        return facts
-
-    def _together(self, facts: Facts, most: int) -> Facts:
-        n = most
-        if facts.own_mb:
-            n = min(n, max(1, int(0.8 * facts.free_mb / facts.own_mb)))
-        best: tuple[float, int] | None = None
-        while n > 1 and self._worth_it():
-            limit_s = facts.start_s + _LEAST_S + 8.0 * n * (facts.step_s or 0.0)
-            steps = self._speed(n, 1, limit_s)
-            if steps is not None and facts.step_s:
-                gain = steps * facts.step_s
-                if best is not None and gain < best[0]:
-                    break
-                best = (gain, n)
-                if gain > 0.7 * n:
-                    break  # as good as can be hoped for
-            n //= 2
-        if best is not None:
-            facts = replace(facts, together_gain=best[0], n_together=best[1])
-        return facts
-
-    def _worth_it(self) -> bool:
-        """Whether copies would come to a second step in the time that is left."""
-        return self._left_s() > self._facts.start_s + 2.0 * (self._facts.step_s or 0.0)
-
-    def _speed(self, n: int, n_threads: int, limit_s: float) -> float | None:
-        """Steps a second that `n` copies do together; None when they were interrupted."""
-        limit_s = min(self._left_s(), limit_s)
-        with TemporaryDirectory(prefix="luthier-calibration-") as folder:
-            paths = StudyPaths(Path(folder))
-            self._executor.share_out(n, n_threads)
-            copies = {f"{self._run.trial}.{900 + self._n_begun + i}": _Clock() for i in range(n)}
-            self._n_begun += n
-            began_s = time.perf_counter()
-            for name in copies:
-                copy = Run(name, self._run.trial, self._run.params, float("inf"))
-                seed = self._study.trial_seed(copy.trial)
-                self._executor.start([Assignment(self._study, copy, None, seed, paths.run(name))])
-            running = set(copies)
-            while running and time.perf_counter() - began_s < limit_s:
-                for event in self._executor.events(_POLL_S):
-                    running -= {event.run_id} if isinstance(event, Ended) else set()
-                    copies[event.run_id].hear(event)  # type: ignore[union-attr]
-                if all(clock.enough for clock in copies.values()):
-                    break
-            ended = not running and not all(clock.n_steps for clock in copies.values())
-            seen_s = time.perf_counter() - began_s
-            self._executor.kill()
-            while running:
-                for event in self._executor.events(_POLL_S):
-                    running -= {event.run_id} if isinstance(event, Ended) else set()
-        if ended:
-            return None
-        return sum(clock.speed(seen_s) for clock in copies.values())
-
-
-@final
-class _Clock:
-    """How fast one copy trains."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[float, float]] = []  # step, train_s
-        self._started = False
-
-    def hear(self, event: object) -> None:
-        """Take in what the copy said."""
-        if isinstance(event, Reported):
-            self._rows += [(float(row[0]), float(row[1])) for row in event.rows]
-        elif isinstance(event, Started):
-            self._started = True
-
-    @property
-    def n_steps(self) -> float:
-        """Steps it has come to."""
-        return self._rows[-1][0] if self._rows else 0.0
-
-    @property
-    def enough(self) -> bool:
-        """Whether a speed can be read off."""
-        if len(self._rows) < _N_STEPS:
-            return False
-        return self._rows[-1][1] - self._rows[0][1] >= _LEAST_S or len(self._rows) >= _MOST_STEPS
-
-    def speed(self, seen_s: float) -> float:
-        """Steps a second; from its start on where it came to no second step."""
-        if len(self._rows) >= 2:
-            (first, first_s), (last, last_s) = self._rows[0], self._rows[-1]
-            if last > first and last_s > first_s:
-                return (last - first) / (last_s - first_s)
-        return self.n_steps / seen_s
 
 
 @final

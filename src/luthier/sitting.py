@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,9 @@ def _calibration(
 
     def made(choice: Choice, facts: Facts) -> Policy:
         policy = policy_of(choice)
+        budget = store.study.budget
+        if choice.n_steps is not None and budget.n_steps is None:
+            store.set_budget(replace(budget, n_steps=choice.n_steps))
         store.set_recipe({
             **recipe, "policy": to_recipe(policy), "workers": choice.workers,
             "threads": choice.threads, "choice": choice_to_json(choice, facts),

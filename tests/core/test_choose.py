@@ -10,6 +10,8 @@ from luthier.core.choose import (
     MODES,
     N_CAVIAR,
     N_CHILDREN,
+    PLANNED,
+    PROBES,
     WORTH,
     Facts,
     choose,
@@ -94,6 +96,15 @@ def test_without_a_step_it_goes_by_what_is_known() -> None:
     choice = choose(facts(10.0, step_s=None, seen_s=3.0))
     assert "no step ended" in choice.why[0]
     assert trainings(facts(12.0, step_s=None, seen_s=3.0)) == pytest.approx(2.0)
+
+
+def test_a_panda_comes_to_its_end_in_time() -> None:
+    """Its steps are planned for what the time buys, and no fewer than that where it is enough."""
+    assert choose(facts(0.5)).n_steps == 4  # 0.9 x 0.5 trainings of 10 steps
+    assert "4 steps" in choose(facts(0.5)).why[-1]
+    assert choose(facts(0.01)).n_steps == 1
+    assert choose(facts(PROBES / PLANNED), mode="panda").n_steps is None
+    assert choose(facts(0.5), mode="children").n_steps is None
 
 
 def test_nothing_to_search() -> None:

@@ -182,12 +182,14 @@ def test_a_plan_is_scaled_with_the_rate() -> None:
     diary = (Entry(1, action, 0.0, run.id, "obeyed", 2.0, before={"lr": 1e-3, "dropout": 0.1}),)
     lesson = learn(view_of([run], diary=diary))
     assert lesson is not None
-    [(step, params)] = plan_for(lesson, {**SPACE.default(), "lr": 5e-3})
+    [(step, params)] = plan_for(SPACE, lesson, {**SPACE.default(), "lr": 5e-3})
     assert step == 2.0
     assert params["lr"] == pytest.approx(1e-2)
     assert params["dropout"] == 0.2
-    [(_, params)] = plan_for(lesson, {**SPACE.default(), "dropout": 0.4})
+    [(_, params)] = plan_for(SPACE, lesson, {**SPACE.default(), "dropout": 0.4})
     assert params == {"lr": 2e-3}  # its dropout is its own
+    [(_, params)] = plan_for(SPACE, lesson, {**SPACE.default(), "lr": 0.9})
+    assert params["lr"] == 1.0  # the domain ends there
 
 
 @dataclass(frozen=True)

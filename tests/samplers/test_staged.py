@@ -210,7 +210,7 @@ def test_a_policy_without_a_sampler_is_refused() -> None:
         in_stages(make_policy("freeze-thaw"), "importance")
 
 
-OWN_POINTS = {"freeze-thaw", "children"}
+OWN_POINTS = {"freeze-thaw", "children", "autopilot"}
 
 
 @pytest.mark.parametrize("name", [*sorted(POLICIES.keys() - OWN_POINTS), "bohb", "tpe"])

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 import luthier as luthier_package
 from luthier.cli import luthier
+from luthier.cli.lr_find import words
 from luthier.core.errors import AttachError
 from luthier.core.lr_find import LrFinding
 from luthier.worker.range_test import range_test
@@ -181,3 +182,17 @@ def test_command(tmp_path: Path) -> None:
     space = eval("{" + line.removeprefix("search near it") + "}", {"luthier": luthier_package})
     assert space["lr"].live
     assert space["lr"].low < space["lr"].prior < space["lr"].high
+
+
+def test_words_for_every_case() -> None:
+    found = LrFinding((1e-3, 1.0), (2.0, 1.0), (2.0, 1.5), {"a": 0.1, "b": 0.5, "c": 0.9}, 1.0)
+    space = luthier_package.Space({"lr": luthier_package.Float(1e-4, 1e-2, log=True)})
+    told = words(found, "job.py", "lr", space)
+    assert "0.5 is not in the script's lr: Float(0.0001, 0.01, log=True); widen it" in told
+    assert "luthier tune" not in told
+    assert "has no lr or learning_rate" in words(found, "job.py", None, space)
+    apart = LrFinding((1e-3, 1.0), (2.0, 1.0), (2.0, 1.5), {"a": 1e-3, "b": 0.5}, None)
+    assert "differ by more than a factor of ten" in words(apart, "job.py", "lr", space)
+    assert "did not diverge" in words(apart, "job.py", "lr", space)
+    none = LrFinding((1e-3,), (2.0,), (2.0,), {}, None, "mere noise")
+    assert words(none, "job.py", "lr", space).endswith("no reliable answer: mere noise")

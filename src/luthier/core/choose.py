@@ -16,6 +16,10 @@ N_CHILDREN = 1.5
 # other; see benchmarks/choose.py.
 N_CAVIAR = 3.0
 SHARE = 0.03  # of the budget, that may go into finding out
+# A panda's steps are planned for this share of the time that is left, probes among them: its rate
+# has to have come down when the time is over, and steps may turn out slower than measured.
+PLANNED = 0.9
+PROBES = 1.15  # trainings that a panda takes, with all that the autopilot may try (its own limit)
 WORTH = 1.1  # threads or runs side by side have to gain so much before they are used
 MEMORY_SHARE = 0.8  # of the free memory, that runs may be planned to fill
 # Freeze-thaw finds more in as many steps, but its decisions take time: so much per step of the
@@ -62,6 +66,7 @@ class Choice:
     workers: int
     threads: int
     n_children: int | None  # None: as many as the budget raises
+    n_steps: int | None  # of all runs together, where the time would end a training too early
     nursed: bool  # the first child is raised by the autopilot
     why: tuple[str, ...]
 
@@ -88,13 +93,14 @@ def choose(
     threads = max(1, facts.n_cores // at_once) if _threads_help(facts) and at_once == 1 else 1
     if chosen == "children" and n_children is None and n_all is not None:
         n_children = max(2, round(n_all)) if n_all >= N_CHILDREN else None
+    n_steps = _planned_steps(facts, chosen, n_alone)
     words = (
         _measured(facts), _room(facts), _scaling(facts), _buys(facts, n_alone, n_all),
         f"{_name(chosen)}: {why}; policy {policy}, {_runs(at_once)} at a time, "
-        f"{_length(facts, chosen)}",
+        f"{_length(facts, chosen, n_steps)}",
     )  # fmt: skip
     nursed = chosen == "children" and facts.tunable and facts.pausable
-    return Choice(chosen, policy, at_once, threads, n_children, nursed, words)
+    return Choice(chosen, policy, at_once, threads, n_children, n_steps, nursed, words)
 
 
 def side_by_side(facts: Facts) -> int:
@@ -214,7 +220,16 @@ def _buys(facts: Facts, n_alone: float | None, n_all: float | None) -> str:
     return words
 
 
-def _length(facts: Facts, mode: Mode) -> str:
+def _planned_steps(facts: Facts, mode: Mode, n_alone: float | None) -> int | None:
+    if mode != "panda" or facts.max_steps is None or n_alone is None:
+        return None
+    n_planned = PLANNED * n_alone
+    return None if n_planned >= PROBES else max(1, int(n_planned * facts.max_steps))
+
+
+def _length(facts: Facts, mode: Mode, n_steps: int | None) -> str:
+    if n_steps is not None:
+        return f"{n_steps} steps with all probes, so that its rate comes down in time"
     if facts.max_steps is None:
         return "each as long as it takes"
     if mode == "caviar":

@@ -111,6 +111,8 @@ class LocalExecutor:
             used = psutil.Process(worker.pid).memory_full_info()
         except psutil.Error:
             return None
+        if not used.uss:  # it is on its way out
+            return None
         return used.rss / 2**20, used.uss / 2**20
 
     def start(self, assignments: Sequence[Assignment]) -> None:

@@ -28,7 +28,7 @@ from luthier.policies.lessons import Lesson, learn, plan_for, shown, votes
 _JUDGED_FROM = 0.25  # of a full training: before it no child is called hopeless
 _FLAT = 0.34  # of a full training without a new best: it may have come to its end
 _SURE = 2.0  # standard errors, by which a forecast has to miss the best
-_WIDTH, _NARROWER = 0.15, 0.7  # of steps in the unit cube; after each child that was no better
+_WIDTH, _NARROWER = 0.15, 0.6  # of steps in the unit cube; after all tiers were tried in vain
 _PATIENCE = 2  # children in a row that were no better, after which the next tier has its turn
 _N_CANDIDATES = 64
 _SEED = 11
@@ -53,6 +53,8 @@ class Children:
     def decide(self, view: StudyView) -> Sequence[Action]:
         """End what disappoints; then begin the next child, or go on with what was begun."""
         number = n_children(view)
+        if any(e.state == "refused" and isinstance(e.action, Start) for e in view.diary):
+            return []  # it would be refused again; the diary says why
         if self.nurse is not None and number <= 1:
             actions = list(self.nurse.decide(view))
             if actions or any(run.active for run in view.runs.values()) or not view.runs:
@@ -119,7 +121,8 @@ class Children:
             why = "drawn: no child before it tells anything" if lesson is None else "drawn"
             return Start(params=drawn[0], to_step=to_step, reason=f"{_CHILD}{number}: {why}")
         why = _reason(view, lesson, point, number)
-        return Start(params=point, to_step=to_step, plan=plan_for(lesson, point), reason=why)
+        plan = plan_for(space, lesson, point)
+        return Start(params=point, to_step=to_step, plan=plan, reason=why)
 
 
 def n_children(view: StudyView) -> int:
@@ -131,7 +134,7 @@ def _is_birth(entry: Entry) -> bool:
     """Whether a child after the first began here."""
     action = entry.action
     return (
-        isinstance(action, Start) and action.author is Author.POLICY
+        entry.state == "obeyed" and isinstance(action, Start) and action.author is Author.POLICY
         and action.reason.startswith(_CHILD) and not action.reason.startswith(_FIRST)
     )  # fmt: skip
 
@@ -214,10 +217,10 @@ def _beside(view: StudyView, lesson: Lesson) -> dict[str, Value] | None:
     if not groups:
         return None
     in_vain = _in_vain(view)
-    turn = (in_vain // _PATIENCE) % len(groups)
+    rounds, turn = divmod(in_vain // _PATIENCE, len(groups))
     for group in (*groups[turn:], *groups[:turn]):
         columns = [space.names.index(name) for name in group]
-        units = _around(centre, columns, _WIDTH * _NARROWER**in_vain, rng)
+        units = _around(centre, columns, _WIDTH * _NARROWER**rounds, rng)
         for index in np.argsort(-votes(view, lesson, units), kind="stable"):
             point = space.from_unit(units[index])
             if point not in tried and space.feasible(point):

@@ -87,16 +87,18 @@ def learn(view: StudyView) -> Lesson | None:
     return Lesson(best, point, plan, changes, _asked_rate(best))
 
 
-def plan_for(lesson: Lesson, point: Mapping[str, Value]) -> Plan:
+def plan_for(space: Space, lesson: Lesson, point: Mapping[str, Value]) -> Plan:
     """The lesson's plan for another point: what the point varies is its own, but that the rate's
-    changes are scaled along with the rate."""
+    changes are scaled along with the rate, within its domain."""
     found = []
     for step, params in lesson.plan:
         changed = {}
         for name, value in params.items():
             was, now = lesson.point.get(name), point.get(name)
             if name in _RATES and was and now and isinstance(value, float):
-                value = value * float(now) / float(was)
+                scaled = value * float(now) / float(was)
+                domain = space.domains[name]
+                value = domain.from_unit(domain.to_unit(scaled))
             elif was != now:
                 continue
             changed[name] = value
