@@ -34,9 +34,10 @@ RISEN = 0.3  # of what was learned, lost again within a few reports
 # of what was learned, lost again: in twice the reports it needs no noise, which trouble raises
 FORGOTTEN = 0.9
 N_ERRATIC = 2  # reports among them that high, though not in a row
-WITHIN = 3  # times PATIENCE: what rises more slowly is overfitting, no divergence
+WITHIN = 3  # times PATIENCE: what takes longer to rise is overfitting, no divergence
 BACK_SHARE = 0.01  # of the planned steps before the onset, to begin again from (OPT, PaLM: 100)
-MILDER = 0.5  # on the rate at each attempt after the first, which leaves out batches (PaLM, OPT)
+# on the rate after a divergence, and when leaving out batches was not enough: one grid step
+MILDER = 1.0 / 3.0
 
 # tests in the middle
 FIRST_SHARE, LAST_SHARE = 0.2, 0.8  # of the planned steps: nothing is tested before and after
