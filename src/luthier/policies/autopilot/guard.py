@@ -5,6 +5,8 @@ The first attempt only leaves the batches out (PaLM restarted 100 steps earlier 
 checkpoint: what a wrong change did is taken back with it.
 """
 
+import math
+
 from luthier.core.action import ASKS, Action, Change, Fork, Pause, RollBack
 from luthier.core.course import SKIP, SUFFIX
 from luthier.core.domain import Float, Value
@@ -40,12 +42,19 @@ def guard(log: Logbook, run: Run) -> list[Action]:
         asks = not run.state.ended and not run.reason.startswith(ASKS)
         return [Pause(run_id=run.id, reason=words)] if asks else []
     to = _before(log, run, found.onset)
-    # a divergence has no single batch to blame
-    factor = c.MILDER if n_before or found.kind == "diverged" else 1.0
+    lost = found.last - (to.step if to else 0.0)
+    dear = lost > c.DEAR_SHARE * (log.planned or math.inf) and found.kind == "diverged"
+    if dear and found.last < found.onset + 2 * c.PATIENCE and not run.state.ended:
+        return []  # it may come back by itself, which is cheaper
+    # a divergence has no batch to blame, unless a milder rate diverges at the same place
+    data = found.kind == "not a number" or _again(log, found)
+    factor = 1.0 if data and not (n_before and found.kind == "not a number") else c.MILDER
     params = _params(log, run, found, to, factor)
+    if data:
+        params[SKIP] = (*run.params.get(SKIP, ()), (found.onset - 2.0, found.last))
     step = to.step if to else 0.0
     where = f"{found.kind} at step {found.onset:g}: back to {step:g}"
-    left_out = "" if found.kind == "diverged" else "without the batches of that step, "
+    left_out = "without the batches since, " if data else ""
     how = f"{left_out}{log.rate} x{factor:g}"
     if not run.state.ended and to is not None:
         return [RollBack(run_id=run.id, to_step=to.step, params=params,
@@ -54,6 +63,12 @@ def guard(log: Logbook, run: Run) -> list[Action]:
         return []
     return [Fork(run_id=run.id, at_step=step, to_step=end_of(log, run), params=params,
                  reason=f"{RESCUE}: {where}, {how}")]  # fmt: skip
+
+
+def _again(log: Logbook, found: Trouble) -> bool:
+    """Whether the same place has been gone back from before."""
+    onsets = [float(e.action.reason.split(" at step ")[1].split(":")[0]) for e in log.code(BACK)]
+    return any(abs(onset - found.onset) <= c.PATIENCE for onset in onsets)
 
 
 def _before(log: Logbook, run: Run, onset: float) -> Checkpoint | None:
@@ -66,7 +81,7 @@ def _before(log: Logbook, run: Run, onset: float) -> Checkpoint | None:
 def _params(
     log: Logbook, run: Run, found: Trouble, to: Checkpoint | None, factor: float
 ) -> dict[str, Value]:
-    """The rate from before the trouble, made milder; its course; the batches to leave out."""
+    """The rate from before the trouble, made milder, and its course."""
     rate = float(run.params[log.rate])
     for entry in changes(log):
         action, known = entry.action, entry.before.get(log.rate)
@@ -84,8 +99,4 @@ def _params(
     if course:  # in a budget of steps, what is lost is gone
         lost = found.last - step if log.limit is not None else 0.0
         own = {log.rate + SUFFIX: shortened(course, step, lost)}
-    changed = {log.rate: domain.cast(max(domain.low, rate * factor)), **own}
-    if found.kind == "diverged":
-        return changed
-    windows = (*run.params.get(SKIP, ()), (found.onset - 1.0, found.onset))
-    return {**changed, SKIP: windows}
+    return {log.rate: domain.cast(max(domain.low, rate * factor)), **own}

@@ -30,8 +30,8 @@ def trouble(curve: Curve) -> Trouble | None:
         return None
     if not math.isfinite(values[-1]):
         fine = np.flatnonzero(np.isfinite(values))
-        first = int(fine[-1]) + 1 if len(fine) else 0
-        return Trouble("not a number", float(steps[first]), float(steps[-1]))
+        start = int(fine[-1]) + 1 if len(fine) else 0
+        return Trouble("not a number", float(steps[start]), float(steps[-1]))
     n = c.PATIENCE
     if len(values) < 2 * n or not np.isfinite(values[-n:]).all():
         return None
@@ -46,8 +46,8 @@ def trouble(curve: Curve) -> Trouble | None:
         if not values[-1] > limit:  # it may be coming back
             return None
     first = int(np.flatnonzero(values <= limit)[-1]) + 1
-    fine = int(np.flatnonzero(values <= low + 0.5 * (limit - low))[-1])
-    if first - fine > c.WITHIN * n:
+    well = int(np.flatnonzero(values <= low + 0.5 * (limit - low))[-1])
+    if first - well > c.WITHIN * n:
         return None  # so slow a rise is overfitting
     return Trouble("diverged", float(steps[first]), float(steps[-1]))
 
