@@ -105,7 +105,8 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
     if actions := cool_down(log, main):
         return actions
     to_step = end_of(log, main)
-    if main.step >= to_step:
+    completes = main.active and to_step == log.view.study.max_steps
+    if main.step >= to_step and not completes:
         return [Stop(run_id=main.id, reason="done: the budget of steps is spent")]
     if waits(main) and log.view.n_free:
         return [Continue(run_id=main.id, to_step=to_step, reason=f"{MAIN}: on to the end")]
