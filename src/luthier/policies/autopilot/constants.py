@@ -37,7 +37,7 @@ N_ERRATIC = 2  # reports among them that high, though not in a row
 WITHIN = 3  # times PATIENCE: what takes longer to rise is overfitting, no divergence
 DEAR_SHARE = 0.05  # of the planned steps: a rollback that loses more waits twice the patience
 BACK_SHARE = 0.01  # of the planned steps before the onset, to begin again from (OPT, PaLM: 100)
-# on the rate after a divergence, and when leaving out batches was not enough: one grid step
+# on the rate after a divergence, and where leaving out batches was not enough: one grid step
 MILDER = 1.0 / 3.0
 
 # tests in the middle

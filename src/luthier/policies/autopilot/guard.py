@@ -46,9 +46,11 @@ def guard(log: Logbook, run: Run) -> list[Action]:
     dear = lost > c.DEAR_SHARE * (log.planned or math.inf) and found.kind == "diverged"
     if dear and found.last < found.onset + 2 * c.PATIENCE and not run.state.ended:
         return []  # it may come back by itself, which is cheaper
-    # a divergence has no batch to blame, unless a milder rate diverges at the same place
-    data = found.kind == "not a number" or _again(log, found)
-    factor = 1.0 if data and not (n_before and found.kind == "not a number") else c.MILDER
+    # a batch that is no number is left out; a divergence has none to blame, unless a milder rate
+    # diverges at the same place; what neither helps gets both
+    n_here = _times_here(log, found)
+    data = found.kind == "not a number" or n_here > 0
+    factor = 1.0 if data and n_here == int(found.kind == "diverged") else c.MILDER
     params = _params(log, run, found, to, factor)
     if data:
         params[SKIP] = (*run.params.get(SKIP, ()), (found.onset - 2.0, found.last))
@@ -65,10 +67,10 @@ def guard(log: Logbook, run: Run) -> list[Action]:
                  reason=f"{RESCUE}: {where}, {how}")]  # fmt: skip
 
 
-def _again(log: Logbook, found: Trouble) -> bool:
-    """Whether the same place has been gone back from before."""
+def _times_here(log: Logbook, found: Trouble) -> int:
+    """How often the autopilot has gone back from this place before."""
     onsets = [float(e.action.reason.split(" at step ")[1].split(":")[0]) for e in log.code(BACK)]
-    return any(abs(onset - found.onset) <= c.PATIENCE for onset in onsets)
+    return sum(abs(onset - found.onset) <= c.PATIENCE for onset in onsets)
 
 
 def _before(log: Logbook, run: Run, onset: float) -> Checkpoint | None:
