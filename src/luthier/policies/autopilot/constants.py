@@ -7,6 +7,7 @@
 CALIBRATION_SHARE = (0.13, 0.05)  # probes at the start, up to 1,000 steps and from 10,000 steps on
 TOTAL_SHARE = 0.15  # probes and rehearsals together
 N_ROLLBACKS = 5  # without a person's touch in between; OPT-175B and PaLM needed more, with people
+N_REFUSED = 3  # actions in a row
 N_TESTS = 3  # interventions that are rehearsed in one training
 N_RESCUES = 2  # new runs for one whose code failed: a third time it is no matter of the rate
 

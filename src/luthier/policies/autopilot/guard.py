@@ -7,7 +7,7 @@ checkpoint: what a wrong change did is taken back with it.
 
 import math
 
-from luthier.core.action import ASKS, Action, Change, Fork, Pause, RollBack
+from luthier.core.action import Action, Change, Fork, RollBack
 from luthier.core.course import SKIP, SUFFIX
 from luthier.core.domain import Float, Value
 from luthier.core.study import Checkpoint, Run, RunState
@@ -18,6 +18,7 @@ from luthier.policies.autopilot.logbook import (
     MAIN,
     RESCUE,
     Logbook,
+    ask,
     changes,
     checkpoints,
     code_of,
@@ -38,9 +39,7 @@ def guard(log: Logbook, run: Run) -> list[Action]:
         return []
     n_before = sum(e.number > log.touched for e in log.code(BACK, RESCUE))
     if n_before >= c.N_ROLLBACKS:
-        words = f"{ASKS}{found.kind} at step {found.onset:g} again, after {n_before} rollbacks"
-        asks = not run.state.ended and not run.reason.startswith(ASKS)
-        return [Pause(run_id=run.id, reason=words)] if asks else []
+        return ask(run, f"{found.kind} at step {found.onset:g} again, after {n_before} rollbacks")
     to = _before(log, run, found.onset)
     lost = found.last - (to.step if to else 0.0)
     dear = lost > c.DEAR_SHARE * (log.planned or math.inf) and found.kind == "diverged"
@@ -53,7 +52,9 @@ def guard(log: Logbook, run: Run) -> list[Action]:
     factor = 1.0 if data and n_here == int(found.kind == "diverged") else c.MILDER
     params = _params(log, run, found, to, factor)
     if data:
-        params[SKIP] = (*run.params.get(SKIP, ()), (found.onset - 2.0, found.last))
+        # what diverges has begun to before it shows
+        begin = found.onset - (2.0 if found.kind == "diverged" else 1.0)
+        params[SKIP] = tuple(sorted({*run.params.get(SKIP, ()), (begin, found.last)}))
     step = to.step if to else 0.0
     where = f"{found.kind} at step {found.onset:g}: back to {step:g}"
     left_out = "without the batches since, " if data else ""
@@ -75,7 +76,8 @@ def _times_here(log: Logbook, found: Trouble) -> int:
 
 def _before(log: Logbook, run: Run, onset: float) -> Checkpoint | None:
     """The newest checkpoint that lies before the trouble, with some distance if there is one."""
-    distance = max(1.0, c.BACK_SHARE * (log.planned or 0.0))
+    # one step at least between the checkpoint and the batches to leave out
+    distance = max(3.0, c.BACK_SHARE * (log.planned or 0.0))
     fine = [k for k in checkpoints(log.view, run) if k.step < onset and k.loss is not None]
     return next((k for k in fine if k.step < onset - distance), fine[0] if fine else None)
 
