@@ -328,7 +328,7 @@ class Tuner:
             elif _is_to_be_tried_again(view, run):
                 yield Fork(
                     run_id=run.id, at_step=_newest_step(view, run), to_step=run.to_step,
-                    reason="retry", author=Author.GUARD,
+                    reason="retry", author=Author.GUARD, seed=run.seed,
                 )  # fmt: skip
 
     def _take(self, events: Sequence[Event]) -> None:

@@ -12,6 +12,7 @@ from luthier.contracts import Sampler
 from luthier.core.action import Action, Continue, Start, Stop
 from luthier.core.errors import PolicyError
 from luthier.core.study import Run, StudyView
+from luthier.policies.autopilot import constants as c
 from luthier.policies.autopilot.calibrate import allowed_steps, calibrate, probe_steps
 from luthier.policies.autopilot.course import cool_down, main_course
 from luthier.policies.autopilot.guard import guard
@@ -20,8 +21,10 @@ from luthier.policies.autopilot.logbook import (
     MAIN,
     PROBE,
     Logbook,
+    ask,
     end_of,
     is_asked,
+    n_refused,
     newest,
     planned_steps,
     rate_of,
@@ -95,6 +98,8 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
     """Guard, then tests, then onward to the last step."""
     if waits_for_a_person(log, main) or is_asked(log, main):
         return []
+    if n_refused(log, main) >= c.N_REFUSED:
+        return ask(main, "what the autopilot wanted was refused; see the diary")
     if actions := guard(log, main):
         return actions
     if main.state.ended:
@@ -105,7 +110,8 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
     if actions := cool_down(log, main):
         return actions
     to_step = end_of(log, main)
-    if main.step >= to_step:
+    completes = main.active and to_step == log.view.study.max_steps
+    if main.step >= to_step and not completes:
         return [Stop(run_id=main.id, reason="done: the budget of steps is spent")]
     if waits(main) and log.view.n_free:
         return [Continue(run_id=main.id, to_step=to_step, reason=f"{MAIN}: on to the end")]

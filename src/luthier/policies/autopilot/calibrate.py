@@ -35,6 +35,7 @@ class Rates:
 
     at: dict[int, float]  # place -> rate
     loss: dict[int, float]  # place -> loss at the end of the probe; infinite where it diverged
+    rose: tuple[float, ...]  # rates whose loss rose from one rung to the next
 
     @property
     def best(self) -> int | None:
@@ -55,7 +56,7 @@ class Rates:
             broken = (self.at[k] for k, v in self.loss.items() if math.isinf(v))
             return min(broken, default=math.inf)
         worse = (self.at[k] for k, v in self.loss.items() if k > best and not v < start)
-        return min(worse, default=math.inf)
+        return min([*worse, *self.rose], default=math.inf)
 
 
 def probe_steps(planned: float | None) -> int:
@@ -217,7 +218,10 @@ def _rates(log: Logbook, step: float) -> Rates:
         rate = _trial_rate(log, run)
         place = round(math.log(rate / first) / math.log(c.GRID))
         at[place], loss[place] = rate, _loss(run, step)
-    return Rates(at, loss)
+    rose = (
+        run for run in log.probes if run.step > step and _loss(run, run.step) > _loss(run, step)
+    )
+    return Rates(at, loss, tuple(_trial_rate(log, run) for run in rose))
 
 
 def _trial_rate(log: Logbook, run: Run) -> float:

@@ -7,6 +7,7 @@
 CALIBRATION_SHARE = (0.13, 0.05)  # probes at the start, up to 1,000 steps and from 10,000 steps on
 TOTAL_SHARE = 0.15  # probes and rehearsals together
 N_ROLLBACKS = 5  # without a person's touch in between; OPT-175B and PaLM needed more, with people
+N_REFUSED = 3  # actions in a row
 N_TESTS = 3  # interventions that are rehearsed in one training
 N_RESCUES = 2  # new runs for one whose code failed: a third time it is no matter of the rate
 
@@ -34,9 +35,11 @@ RISEN = 0.3  # of what was learned, lost again within a few reports
 # of what was learned, lost again: in twice the reports it needs no noise, which trouble raises
 FORGOTTEN = 0.9
 N_ERRATIC = 2  # reports among them that high, though not in a row
-WITHIN = 3  # times PATIENCE: what rises more slowly is overfitting, no divergence
+WITHIN = 3  # times PATIENCE: what takes longer to rise is overfitting, no divergence
+DEAR_SHARE = 0.05  # of the planned steps: a rollback that loses more waits twice the patience
 BACK_SHARE = 0.01  # of the planned steps before the onset, to begin again from (OPT, PaLM: 100)
-MILDER = 0.5  # on the rate at each attempt after the first, which leaves out batches (PaLM, OPT)
+# on the rate after a divergence, and where leaving out batches was not enough: one grid step
+MILDER = 1.0 / 3.0
 
 # tests in the middle
 FIRST_SHARE, LAST_SHARE = 0.2, 0.8  # of the planned steps: nothing is tested before and after

@@ -5,7 +5,9 @@ The first attempt only leaves the batches out (PaLM restarted 100 steps earlier 
 checkpoint: what a wrong change did is taken back with it.
 """
 
-from luthier.core.action import ASKS, Action, Change, Fork, Pause, RollBack
+import math
+
+from luthier.core.action import Action, Change, Fork, RollBack
 from luthier.core.course import SKIP, SUFFIX
 from luthier.core.domain import Float, Value
 from luthier.core.study import Checkpoint, Run, RunState
@@ -16,6 +18,7 @@ from luthier.policies.autopilot.logbook import (
     MAIN,
     RESCUE,
     Logbook,
+    ask,
     changes,
     checkpoints,
     code_of,
@@ -36,16 +39,25 @@ def guard(log: Logbook, run: Run) -> list[Action]:
         return []
     n_before = sum(e.number > log.touched for e in log.code(BACK, RESCUE))
     if n_before >= c.N_ROLLBACKS:
-        words = f"{ASKS}{found.kind} at step {found.onset:g} again, after {n_before} rollbacks"
-        asks = not run.state.ended and not run.reason.startswith(ASKS)
-        return [Pause(run_id=run.id, reason=words)] if asks else []
+        return ask(run, f"{found.kind} at step {found.onset:g} again, after {n_before} rollbacks")
     to = _before(log, run, found.onset)
-    # a divergence has no single batch to blame
-    factor = c.MILDER if n_before or found.kind == "diverged" else 1.0
+    lost = found.last - (to.step if to else 0.0)
+    dear = lost > c.DEAR_SHARE * (log.planned or math.inf) and found.kind == "diverged"
+    if dear and found.last < found.onset + 2 * c.PATIENCE and not run.state.ended:
+        return []  # it may come back by itself, which is cheaper
+    # a batch that is no number is left out; a divergence has none to blame, unless a milder rate
+    # diverges at the same place; what neither helps gets both
+    n_here = _times_here(log, found)
+    data = found.kind == "not a number" or n_here > 0
+    factor = 1.0 if data and n_here == int(found.kind == "diverged") else c.MILDER
     params = _params(log, run, found, to, factor)
+    if data:
+        # what diverges has begun to before it shows
+        begin = found.onset - (2.0 if found.kind == "diverged" else 1.0)
+        params[SKIP] = tuple(sorted({*run.params.get(SKIP, ()), (begin, found.last)}))
     step = to.step if to else 0.0
     where = f"{found.kind} at step {found.onset:g}: back to {step:g}"
-    left_out = "" if found.kind == "diverged" else "without the batches of that step, "
+    left_out = "without the batches since, " if data else ""
     how = f"{left_out}{log.rate} x{factor:g}"
     if not run.state.ended and to is not None:
         return [RollBack(run_id=run.id, to_step=to.step, params=params,
@@ -56,9 +68,16 @@ def guard(log: Logbook, run: Run) -> list[Action]:
                  reason=f"{RESCUE}: {where}, {how}")]  # fmt: skip
 
 
+def _times_here(log: Logbook, found: Trouble) -> int:
+    """How often the autopilot has gone back from this place before."""
+    onsets = [float(e.action.reason.split(" at step ")[1].split(":")[0]) for e in log.code(BACK)]
+    return sum(abs(onset - found.onset) <= c.PATIENCE for onset in onsets)
+
+
 def _before(log: Logbook, run: Run, onset: float) -> Checkpoint | None:
     """The newest checkpoint that lies before the trouble, with some distance if there is one."""
-    distance = max(1.0, c.BACK_SHARE * (log.planned or 0.0))
+    # one step at least between the checkpoint and the batches to leave out
+    distance = max(3.0, c.BACK_SHARE * (log.planned or 0.0))
     fine = [k for k in checkpoints(log.view, run) if k.step < onset and k.loss is not None]
     return next((k for k in fine if k.step < onset - distance), fine[0] if fine else None)
 
@@ -66,7 +85,7 @@ def _before(log: Logbook, run: Run, onset: float) -> Checkpoint | None:
 def _params(
     log: Logbook, run: Run, found: Trouble, to: Checkpoint | None, factor: float
 ) -> dict[str, Value]:
-    """The rate from before the trouble, made milder; its course; the batches to leave out."""
+    """The rate from before the trouble, made milder, and its course."""
     rate = float(run.params[log.rate])
     for entry in changes(log):
         action, known = entry.action, entry.before.get(log.rate)
@@ -84,8 +103,4 @@ def _params(
     if course:  # in a budget of steps, what is lost is gone
         lost = found.last - step if log.limit is not None else 0.0
         own = {log.rate + SUFFIX: shortened(course, step, lost)}
-    changed = {log.rate: domain.cast(max(domain.low, rate * factor)), **own}
-    if found.kind == "diverged":
-        return changed
-    windows = (*run.params.get(SKIP, ()), (found.onset - 1.0, found.onset))
-    return {**changed, SKIP: windows}
+    return {log.rate: domain.cast(max(domain.low, rate * factor)), **own}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from luthier.core.action import ASKS, Author, Change, Fork, Pause, RollBack, Start
+from luthier.core.action import ASKS, Action, Author, Change, Fork, Pause, RollBack, Start
 from luthier.core.course import SUFFIX
 from luthier.core.domain import Float
 from luthier.core.entry import Entry
@@ -178,6 +178,24 @@ def is_asked(log: Logbook, run: Run) -> bool:
         and getattr(entry.action, "at_step", None) is None
         for entry in log.view.diary
     )
+
+
+def n_refused(log: Logbook, run: Run) -> int:
+    """How many of the autopilot's newest actions on the run were refused, in a row."""
+    n = 0
+    for entry in reversed(log.view.diary):
+        if entry.run_id == run.id:
+            if entry.state != "refused" or not code_of(entry):
+                return n
+            n += 1
+    return n
+
+
+def ask(run: Run, words: str) -> list[Action]:
+    """A pause that only a person ends."""
+    if run.state.ended or run.reason.startswith(ASKS):
+        return []
+    return [Pause(run_id=run.id, reason=f"{ASKS}{words}")]
 
 
 def changes(log: Logbook) -> list[Entry]:

@@ -30,25 +30,25 @@ def trouble(curve: Curve) -> Trouble | None:
         return None
     if not math.isfinite(values[-1]):
         fine = np.flatnonzero(np.isfinite(values))
-        first = int(fine[-1]) + 1 if len(fine) else 0
-        return Trouble("not a number", float(steps[first]), float(steps[-1]))
-    n, wide = c.PATIENCE, c.PATIENCE * (c.WITHIN + 1)
-    if len(values) < 2 * n:
+        start = int(fine[-1]) + 1 if len(fine) else 0
+        return Trouble("not a number", float(steps[start]), float(steps[-1]))
+    n = c.PATIENCE
+    if len(values) < 2 * n or not np.isfinite(values[-n:]).all():
         return None
-    recent = values[-wide:]
-    before = recent[:-n][np.isfinite(recent[:-n])]
-    if not len(before) or not np.isfinite(values[-n:]).all():
-        return None
-    level, sd, learned = float(before.min()), _noise(values[:-n]), _learned(values)
-    limit = level + max(c.SIGMAS * sd, c.RISEN * learned)
+    low, learned = curve.best_loss, _learned(values)
+    # in trouble a curve is noisy for a while
+    sd = min(_noise(values), _noise(values[-c.WITHIN * n :]))
+    limit = low + max(c.SIGMAS * sd, c.RISEN * learned)
     if float(values[-n:].min()) <= limit:
-        limit = curve.best_loss + c.FORGOTTEN * learned
+        limit = low + c.FORGOTTEN * learned
         if learned <= sd or int((values[-2 * n :] > limit).sum()) < c.N_ERRATIC:
             return None
         if not values[-1] > limit:  # it may be coming back
             return None
-    low = np.flatnonzero(values <= limit)
-    first = int(low[-1]) + 1 if len(low) else 0
+    first = int(np.flatnonzero(values <= limit)[-1]) + 1
+    well = int(np.flatnonzero(values <= low + 0.5 * (limit - low))[-1])
+    if first - well > c.WITHIN * n:
+        return None  # so slow a rise is overfitting
     return Trouble("diverged", float(steps[first]), float(steps[-1]))
 
 
