@@ -25,6 +25,7 @@ from luthier.models.curves import CurveModel
 from luthier.models.encoding import Encoding
 from luthier.models.priors import Belief, doubted
 from luthier.models.readings import log_grid
+from luthier.models.reliability import broke, reliability
 from luthier.policies.asha import Asha
 from luthier.policies.hunches import with_hunches
 
@@ -152,7 +153,7 @@ class Picture:
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
         """The most promising new point."""
-        units = self._new_points(rng)
+        units = self._hopeful(rng)
         if not len(units):
             return None
         order = self._order(np.empty(0, dtype=np.int64), units, rng)
@@ -166,7 +167,7 @@ class Picture:
              if run.state is RunState.PAUSED and run.step < last and run.to_step <= run.step],
             dtype=np.int64,
         )  # fmt: skip
-        units = self._new_points(rng) if self.view.n_new > 0 else self.units[:0]
+        units = self._hopeful(rng) if self.view.n_new > 0 else self.units[:0]
         if self.view.n_new <= 0:
             paused = self._contenders(paused)
         if not len(paused) + len(units):
@@ -216,13 +217,26 @@ class Picture:
         step = np.searchsorted(grid, np.minimum(at + horizon, grid[-1]))
         x = np.concatenate([self.x[paused], self.encoding.rows(units)])
         own = np.concatenate([paused, np.full(len(units), -1)])
+        holds = np.where(own >= 0, 1.0, self._holds(x))
         above, few = model.process.likely_below(x, own, step, target, _N_EXACT)
-        merit = log_ndtr(above)
+        merit = log_ndtr(above) + np.log(holds[few])
         if self.belief.names:
             places = np.concatenate([self.units[paused], units])[few]
             n_slices = len(model.readings.run)
             merit = merit + _PRIOR_WEIGHT / max(n_slices, 1) * self.belief.log_density(places)
         return few[np.argsort(-merit, kind="stable")]
+
+    def _holds(self, x: Array) -> Array:
+        """Chances that training does not break there."""
+        return reliability(self.model.process.kernel, self.x, broke(self.runs), x)
+
+    def _hopeful(self, rng: np.random.Generator) -> Array:
+        """New points; once runs have broken, the half that is least likely to."""
+        units = self._new_points(rng)
+        if len(units) < 2 or not broke(self.runs).any():
+            return units
+        holds = self._holds(self.encoding.rows(units))
+        return units[holds >= np.median(holds)]
 
     def _new_points(self, rng: np.random.Generator) -> Array:
         """Places of the cube to look at, (n, d): anywhere, and about the best runs."""
