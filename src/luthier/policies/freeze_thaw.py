@@ -134,6 +134,7 @@ class Picture:
     x: Array  # (runs, columns)
     model: CurveModel
     belief: Belief
+    broken: NDArray[np.bool_]  # (runs,)
 
     @classmethod
     def of(
@@ -149,7 +150,7 @@ class Picture:
             return None
         space = with_hunches(view.study.space)
         belief = Belief(space, doubted(space, units, model.lowest))
-        return cls(view, runs, encoding, units, x, model, belief)
+        return cls(view, runs, encoding, units, x, model, belief, broke(runs))
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
         """The most promising new point."""
@@ -228,12 +229,12 @@ class Picture:
 
     def _holds(self, x: Array) -> Array:
         """Chances that training does not break there."""
-        return reliability(self.model.process.kernel, self.x, broke(self.runs), x)
+        return reliability(self.model.process.kernel, self.x, self.broken, x)
 
     def _hopeful(self, rng: np.random.Generator) -> Array:
         """New points; once runs have broken, the half that is least likely to."""
         units = self._new_points(rng)
-        if len(units) < 2 or not broke(self.runs).any():
+        if len(units) < 2 or not self.broken.any():
             return units
         holds = self._holds(self.encoding.rows(units))
         return units[holds >= np.median(holds)]
