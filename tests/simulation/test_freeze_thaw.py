@@ -17,7 +17,6 @@ from luthier.core.study import Run, RunState, Study, StudyView, Trial
 from luthier.models import curves, readings
 from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
-from luthier.models.priors import doubted
 from luthier.policies import freeze_thaw
 from luthier.policies.freeze_thaw import FreezeThaw, Picture
 from luthier.samplers.random import Random
@@ -206,7 +205,7 @@ def test_priors_help_and_wrong_ones_do_little_harm(make_table: Callable[..., Tab
     assert anytime({"learning_rate": {"prior": 0.9, "confidence": "high"}}) < none + 0.25
 
 
-def test_a_wrong_prior_is_dropped_and_named(make_table: Callable[..., Table]) -> None:
+def test_the_search_leaves_a_wrong_prior(make_table: Callable[..., Table]) -> None:
     table = make_table(n=200, n_steps=18)
     space = with_priors(table.space, {"learning_rate": {"prior": 1e-5, "confidence": "medium"}})
     for seed in range(2):
@@ -215,9 +214,6 @@ def test_a_wrong_prior_is_dropped_and_named(make_table: Callable[..., Table]) ->
         trials = outcome.view.trials.values()
         rates = np.array([trial.params["learning_rate"] for trial in trials])
         assert np.mean(rates[-10:] > 1e-4) > 0.5, "the search has moved away"
-        units = np.array([space.to_unit(trial.params) for trial in trials])
-        lowest = np.array([run.curve.best_loss for run in outcome.view.current().values()])
-        assert doubted(space, units, lowest) == ("learning_rate",)
 
 
 def test_intervals_hold_as_often_as_they_say(make_table: Callable[..., Table]) -> None:
