@@ -16,6 +16,7 @@ from luthier.models.kernel import Kernel, covariance_and_slopes, prior
 from luthier.models.priors import Belief, doubted
 from luthier.models.process import Process, fit
 from luthier.models.readings import Readings, log_grid
+from luthier.models.reliability import broke, reliability
 from luthier.models.warp import WARPS
 
 SPACE = make_space({
@@ -107,11 +108,26 @@ def test_few_candidates_are_the_right_ones() -> None:
     x, own, step = rng.random((200, 2)), np.full(200, -1), np.full(200, 4)
     for target in (-1.0, 0.0, 1.0):
         mean, spread = made.predict(x, own, step)
-        above, few = made.likely_below(x, own, step, target, 40)
+        few = made.likely_below(x, own, step, target, 40)
         best = int(np.argmax((target - mean) / spread))
+        assert len(few) == 40
         if mean.min() > target:  # all have to be lucky: the bound is exact about the best
-            assert few[np.argmax(above)] == best
-        np.testing.assert_allclose(above, ((target - mean) / spread)[few])
+            assert best in few
+
+
+@pytest.mark.parametrize("kind", list(WARPS))
+def test_gains_are_those_of_many_draws(kind: str) -> None:
+    loss = np.random.default_rng(0).gamma(2.0, 1.0, 50)
+    warp = WARPS[kind].of(loss, loss, loss)
+    here = float(warp(np.array([loss.min()]))[0])
+    z = here + 0.2 + 0.3 * np.random.default_rng(1).standard_normal(200_000)
+    gain = warp.gain(np.array([here + 0.2]), np.array([0.3]))[0]
+    if kind == "rank":
+        drawn = np.maximum(here - z, 0.0)
+    else:
+        offset = np.exp(here * warp.scale + warp.mean)
+        drawn = np.maximum(offset - np.exp(z * warp.scale + warp.mean), 0.0)
+    assert gain == pytest.approx(drawn.mean(), rel=0.03)
 
 
 def test_a_fit_finds_what_matters() -> None:
@@ -140,10 +156,8 @@ def test_readings_of_curves() -> None:
     whole = Readings.of([run(0, [9, 8, 7, 6, 5, 4])], grid)
     assert grid[whole.step].tolist() == [1, 2, 3, 4, 5]
     broke = Readings.of([run(0, [3, 2, nan], RunState.FAILED)], grid)
-    assert grid[broke.step].tolist() == [1, 2, 3, 9]
-    assert broke.loss.tolist() == [3, 2, np.inf, np.inf]
-    crashed = Readings.of([run(0, [], RunState.FAILED)], grid)
-    assert crashed.loss.tolist() == [np.inf, np.inf]
+    assert grid[broke.step].tolist() == [1, 2], "what came before stands"
+    assert len(Readings.of([run(0, [], RunState.FAILED)], grid).loss) == 0
     short = Readings.of([run(0, [3, 2, 1, 1, 1, 0.5], RunState.COMPLETED)], grid)
     assert grid[short.step].tolist() == [1, 2, 3, 4, 5, 7]
     assert short.loss[-1] == 0.5
@@ -216,4 +230,17 @@ def test_a_prior_draws_and_is_doubted() -> None:
     some = units[:40]
     assert doubted(space, some, np.abs(some[:, 0] - 0.4)) == ()
     assert doubted(space, some, -np.abs(some[:, 0] - 0.4)) == ("lr",)
-    assert doubted(space, some[:10], -np.abs(some[:10, 0] - 0.4)) == (), "too early to say"
+    assert doubted(space, some[:8], -np.abs(some[:8, 0] - 0.4)) == (), "too early to say"
+
+
+def test_broken_runs_warn_of_their_surroundings() -> None:
+    nan = float("nan")
+    x = np.linspace(0, 1, 20)[:, None]
+    runs = [run(i, [nan] if place > 0.6 else [1.0], RunState.FAILED if place > 0.6
+                else RunState.PAUSED) for i, place in enumerate(x[:, 0])]  # fmt: skip
+    kernel = Kernel(prior(np.array([0.35]))[0], np.array([0]))
+    chances = reliability(kernel, x, broke(runs), np.array([[0.1], [0.6], [0.95]]))
+    assert (np.diff(chances) < 0).all()
+    assert chances[0] > 0.8
+    assert chances[2] < 0.25
+    assert (reliability(kernel, x, np.zeros(20, bool), x) == 1).all()

@@ -15,8 +15,10 @@ from luthier.core.errors import PolicyError
 from luthier.core.space import Space, make_space
 from luthier.core.study import Run, RunState, Study, StudyView, Trial
 from luthier.models import curves, readings
+from luthier.models.check import standard_scores
+from luthier.models.curves import Z80
 from luthier.policies import freeze_thaw
-from luthier.policies.freeze_thaw import FreezeThaw
+from luthier.policies.freeze_thaw import FreezeThaw, Picture
 from luthier.samplers.random import Random
 from luthier.simulation import policy_on, simulate
 from luthier.tables import Table
@@ -201,3 +203,33 @@ def test_priors_help_and_wrong_ones_do_little_harm(make_table: Callable[..., Tab
     right = {"learning_rate": {"prior": 0.03, "confidence": "high"}, "optimizer": "sgd"}
     assert anytime(right) < none
     assert anytime({"learning_rate": {"prior": 0.9, "confidence": "high"}}) < none + 0.25
+
+
+def test_the_search_leaves_a_wrong_prior(make_table: Callable[..., Table]) -> None:
+    table = make_table(n=200, n_steps=18)
+    space = with_priors(table.space, {"learning_rate": {"prior": 1e-5, "confidence": "medium"}})
+    for seed in range(2):
+        outcome = simulate(table, policy_on(table, "freeze-thaw"), budget_runs=4, seed=seed,
+                           space=space)  # fmt: skip
+        trials = outcome.view.trials.values()
+        rates = np.array([trial.params["learning_rate"] for trial in trials])
+        assert np.mean(rates[-10:] > 1e-4) > 0.5, "the search has moved away"
+
+
+def test_intervals_hold_as_often_as_they_say(make_table: Callable[..., Table]) -> None:
+    scores = []
+    for seed in range(3):
+        table = make_table(n=200, n_steps=27, seed=seed)
+
+        def truth(run: Run, step: int, table: Table = table) -> float:
+            row = table.rows[table.find(run.params) or 0][0]
+            return float(table.losses[row, step - 1])
+
+        view = simulate(table, policy_on(table, "asha"), budget_runs=4, seed=seed).view
+        runs = list(view.current().values())
+        for kind in ("log", "rank"):
+            picture = Picture.of(view, Random(), runs, kind)
+            assert picture is not None
+            scores += standard_scores(picture.model, runs, picture.x, truth).tolist()
+    assert len(scores) > 100
+    assert 0.70 <= np.mean(np.abs(scores) <= Z80) <= 0.90

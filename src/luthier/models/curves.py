@@ -27,7 +27,7 @@ _GROWTH = 1.25  # a kernel is fitted anew when there are so many times more runs
 _N_KEPT = 16
 Z80 = 1.2816  # standard deviations to either side that hold 80 % of a normal distribution
 
-_USUAL_WIDENING, _N_USUAL = 1.3, 10  # believed before, and how many scores that is worth
+_USUAL_WIDENING, _N_USUAL = 1.6, 20  # believed before, and how many scores that is worth
 
 _kernels: OrderedDict[bytes, tuple[Kernel, float]] = OrderedDict()
 
@@ -129,7 +129,7 @@ def _widening(kernel: Kernel, x: Array, u: Array, run: Index, step: Index, z: Ar
     mean, spread = process.predict(x[run[hidden]], run[hidden], step[hidden])
     scores = np.abs(z[hidden] - mean) / np.sqrt(spread**2 + kernel.noise)
     needed = float(np.quantile(scores, 0.8)) / Z80
-    return float(np.clip((n * needed + _N_USUAL * _USUAL_WIDENING) / (n + _N_USUAL), 0.5, 4.0))
+    return float(np.clip((n * needed + _N_USUAL * _USUAL_WIDENING) / (n + _N_USUAL), 0.8, 4.0))
 
 
 def _rungs(grid: Index) -> Index:

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 _SPREADS = {"low": 0.25, "medium": 0.15, "high": 0.08}  # of the unit interval
 _SHARE = 0.8  # of the density; the rest is spread evenly, so that no point is out of reach
 _CHOICE_WEIGHTS = {"low": 0.5, "medium": 0.7, "high": 0.85}
-N_BEFORE_DOUBT = 15
+N_BEFORE_DOUBT = 9
 _DOUBTFUL_Z = 1.64  # one-sided 5 %
 
 
@@ -80,7 +80,7 @@ def doubted(space: Space, units: Array, lowest: Array) -> tuple[str, ...]:
         return ()
     order = np.argsort(np.where(np.isfinite(lowest), lowest, np.inf), kind="stable")
     best = np.zeros(n, dtype=bool)
-    best[order[: max(5, n // 3)]] = True
+    best[order[: max(3, n // 3)]] = True
     names = []
     for column, name in enumerate(space.names):
         domain = space.domains[name]

@@ -115,17 +115,14 @@ class Process:
         cross, before = self._covariances(x, own, step)
         return cross @ self.alpha, self._spread(cross, before)
 
-    def likely_below(
-        self, x: Array, own: Index, step: Index, target: float, n_best: int
-    ) -> tuple[Array, Index]:
-        """How many standard deviations the target lies above the mean, for the `n_best` points
-        where that can be most, and which these are."""
+    def likely_below(self, x: Array, own: Index, step: Index, target: float, n_best: int) -> Index:
+        """Which `n_best` points may lie furthest below the target, in standard deviations."""
         cross, before = self._covariances(x, own, step)
         above = target - cross @ self.alpha
         # knowing more never widens: no point can reach more than this
         bound = np.where(above < 0, above / np.sqrt(before), above * 1e3)
-        few = np.argsort(-bound, kind="stable")[:n_best]
-        return above[few] / self._spread(cross[few], before[few]), few
+        few: Index = np.argsort(-bound, kind="stable")[:n_best]
+        return few
 
     def _covariances(self, x: Array, own: Index, step: Index) -> tuple[Array, Array]:
         shared, of_run, w = self.kernel.over_steps(self.u, self.u)

@@ -30,7 +30,7 @@ def log_grid(last: int) -> Index:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """Losses of runs at steps of a grid; `loss` is +inf from where a run diverged."""
+    """Losses of runs at steps of a grid, up to where a run broke or diverged."""
 
     grid: Index  # (g,) steps
     run: Index  # (n,) into the runs given
@@ -67,16 +67,12 @@ def _read(run: Run, grid: Index) -> tuple[Index, Array]:
     curve = run.curve
     bad = ~np.isfinite(curve.values)
     if run.state is RunState.FAILED or (bad.any() and not run.active):
-        # where it went wrong, and that it stays so; what came before stands
+        # what came before it went wrong stands; how likely that is, is told by `Reliability`
         n_good = int(np.argmax(bad)) if bad.any() else len(curve)
         broke = curve.steps[n_good] if n_good < len(curve) else run.step + 1
         good = np.searchsorted(curve.steps[:n_good], grid, side="right") - 1
         known = np.flatnonzero((good >= 0) & (grid < broke))
-        first = min(int(np.searchsorted(grid, broke)), len(grid) - 1)
-        ends = np.unique([first, len(grid) - 1])
-        ends = ends[~np.isin(ends, known)]
-        losses = np.concatenate([curve.values[good[known]], np.full(len(ends), np.inf)])
-        return np.concatenate([known, ends]), losses
+        return known, curve.values[good[known]]
     begun = run.parent.step if run.parent else 0.0
     last = run.step if len(curve) else 0.0
     known = np.flatnonzero((grid > begun) & (grid <= last))

@@ -43,6 +43,15 @@ class LogWarp:
         z: Array = np.log(np.maximum(share, -0.05) + _OFFSET)
         return (z - self.mean) / self.scale
 
+    def gain(self, mean: Array, spread: Array) -> Array:
+        """Expected fall of the loss below the best, as a share of the span, for a prediction."""
+        from scipy.special import ndtr
+
+        centre, width = mean * self.scale + self.mean, spread * self.scale
+        under = (np.log(_OFFSET) - centre) / width
+        fall: Array = _OFFSET * ndtr(under) - np.exp(centre + width**2 / 2) * ndtr(under - width)
+        return fall
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +83,15 @@ class RankWarp:
         """A quantile; below the best seen along the slope of the best tenth."""
         under = self.z[0] - np.minimum((self.losses[0] - loss) * self.slope, 1.5)
         return np.where(loss < self.losses[0], under, np.interp(loss, self.losses, self.z))
+
+    def gain(self, mean: Array, spread: Array) -> Array:
+        """Expected fall of the quantile below the best, for a prediction."""
+        from scipy.special import ndtr
+
+        under = (self.z[0] - mean) / spread
+        density = np.exp(-0.5 * under**2) / np.sqrt(2 * np.pi)
+        fall: Array = spread * (under * ndtr(under) + density)
+        return fall
 
 
 Warp = LogWarp | RankWarp

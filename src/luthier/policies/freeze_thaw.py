@@ -25,6 +25,7 @@ from luthier.models.curves import CurveModel
 from luthier.models.encoding import Encoding
 from luthier.models.priors import Belief, doubted
 from luthier.models.readings import log_grid
+from luthier.models.reliability import broke, reliability
 from luthier.policies.asha import Asha
 from luthier.policies.hunches import with_hunches
 
@@ -33,6 +34,8 @@ Array = NDArray[np.float64]
 _N_RANDOM, _N_NEAR, _N_BEST = 150, 10, 5  # new points looked at: anywhere, and about the best runs
 _N_EXACT = 80  # of the candidates, how many are worked out in full
 _PRIOR_WEIGHT = 6.0
+_HORIZONS = (0, 3, 1000)  # slices beyond the next, up to the last
+_EVEN_EVERY = 4  # of the first points, every so-manieth owes nothing to priors
 _N_AT_LEAST = 9  # runs before the model, however long they are
 _CHANCE = 0.1  # of ending best, below which the last runs are left alone
 _SEED = 7
@@ -133,6 +136,7 @@ class Picture:
     x: Array  # (runs, columns)
     model: CurveModel
     belief: Belief
+    broken: NDArray[np.bool_]  # (runs,)
 
     @classmethod
     def of(
@@ -148,11 +152,11 @@ class Picture:
             return None
         space = with_hunches(view.study.space)
         belief = Belief(space, doubted(space, units, model.lowest))
-        return cls(view, runs, encoding, units, x, model, belief)
+        return cls(view, runs, encoding, units, x, model, belief, broke(runs))
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
         """The most promising new point."""
-        units = self._new_points(rng)
+        units = self._hopeful(rng)
         if not len(units):
             return None
         order = self._order(np.empty(0, dtype=np.int64), units, rng)
@@ -166,7 +170,7 @@ class Picture:
              if run.state is RunState.PAUSED and run.step < last and run.to_step <= run.step],
             dtype=np.int64,
         )  # fmt: skip
-        units = self._new_points(rng) if self.view.n_new > 0 else self.units[:0]
+        units = self._hopeful(rng) if self.view.n_new > 0 else self.units[:0]
         if self.view.n_new <= 0:
             paused = self._contenders(paused)
         if not len(paused) + len(units):
@@ -205,8 +209,6 @@ class Picture:
         self, paused: NDArray[np.int64], units: Array, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Candidates (paused runs, then new points), the most promising first."""
-        from scipy.special import log_ndtr
-
         model, grid = self.model, self.model.readings.grid
         at = np.concatenate([[self.runs[i].step for i in paused], np.zeros(len(units))])
         horizon = rng.integers(1, grid[-1] + 1, 2).max()  # rather far than near
@@ -216,13 +218,40 @@ class Picture:
         step = np.searchsorted(grid, np.minimum(at + horizon, grid[-1]))
         x = np.concatenate([self.x[paused], self.encoding.rows(units)])
         own = np.concatenate([paused, np.full(len(units), -1)])
-        above, few = model.process.likely_below(x, own, step, target, _N_EXACT)
-        merit = log_ndtr(above)
+        holds = np.where(own >= 0, 1.0, self._holds(x))
+        few = model.process.likely_below(x, own, step, target, _N_EXACT)
+        merit = self._gain(x[few], own[few], at[few]) + np.log(holds[few])
         if self.belief.names:
             places = np.concatenate([self.units[paused], units])[few]
             n_slices = len(model.readings.run)
             merit = merit + _PRIOR_WEIGHT / max(n_slices, 1) * self.belief.log_density(places)
         return few[np.argsort(-merit, kind="stable")]
+
+    def _holds(self, x: Array) -> Array:
+        """Chances that training does not break there."""
+        return reliability(self.model.process.kernel, self.x, self.broken, x)
+
+    def _gain(self, x: Array, own: NDArray[np.int64], at: Array) -> Array:
+        """Logarithm of the fall expected below the best, per root of the steps it takes, at the
+        best of three horizons: the next slice, a few, the end."""
+        grid = self.model.readings.grid
+        following = np.searchsorted(grid, at, side="right")
+        gains = []
+        for further in _HORIZONS:
+            step = np.minimum(following + further, len(grid) - 1)
+            mean, spread = self.model.process.predict(x, own, step)
+            fall = np.maximum(self.model.warp.gain(mean, spread), 1e-30)
+            gains.append(np.log(fall) - 0.5 * np.log(np.maximum(grid[step] - at, 1.0)))
+        best: Array = np.max(gains, axis=0)
+        return best
+
+    def _hopeful(self, rng: np.random.Generator) -> Array:
+        """New points; once runs have broken, the half that is least likely to."""
+        units = self._new_points(rng)
+        if len(units) < 2 or not self.broken.any():
+            return units
+        holds = self._holds(self.encoding.rows(units))
+        return units[holds >= np.median(holds)]
 
     def _new_points(self, rng: np.random.Generator) -> Array:
         """Places of the cube to look at, (n, d): anywhere, and about the best runs."""
@@ -267,12 +296,18 @@ class Picture:
 def _first_point(
     view: StudyView, sampler: Sampler, rng: np.random.Generator
 ) -> dict[str, Value] | None:
-    """A point from the priors; None without any, and for the first, which is all defaults."""
+    """A point from the priors that are not doubted; None without any, for the first, and for every
+    fourth: what lies elsewhere must be seen, or no prior could be found wrong."""
     space = view.study.space
-    belief = Belief(with_hunches(space))
-    if not belief.names or not view.trials:
+    runs = list(view.current().values())
+    believed = with_hunches(space)
+    encoding = _encoding(space, sampler)
+    lowest = np.array([r.curve.best_loss for r in runs])
+    units = encoding.units(run.params for run in runs)
+    belief = Belief(believed, doubted(believed, units, lowest))
+    if not belief.names or len(view.trials) % _EVEN_EVERY == 0:
         return None
-    places = _encoding(space, sampler).places
+    places = encoding.places
     tried = [trial.params for trial in view.trials.values()]
     if places is not None:
         weights = np.exp(belief.log_density(places))

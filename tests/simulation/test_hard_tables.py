@@ -1,0 +1,88 @@
+"""Searches on tables that are made to be hard: never much worse than successive halving."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from luthier.simulation import policy_on, simulate
+from luthier.tables import load_table
+
+Made = tuple[dict[str, Any], dict[str, np.ndarray]]
+_LOG = {"kind": "float", "log": True}
+
+
+def _steps(n_steps: int) -> np.ndarray:
+    return np.arange(1, n_steps + 1)[None, :]
+
+
+def bloomers(n: int, n_steps: int, seed: int) -> Made:
+    """Small rates learn slowly and end best; large ones look best for the first quarter."""
+    rng = np.random.default_rng(seed)
+    rate, decay = 10 ** rng.uniform(-4, 0, n), 10 ** rng.uniform(-5, -1, n)
+    lr, wd = np.log10(rate), np.log10(decay)
+    floor = 0.2 + 0.12 * (lr + 2.6) ** 2 + 0.05 * (wd + 3) ** 2 + rng.normal(0, 0.01, n)
+    speed = 10 ** (0.55 * (lr + 2.0) - 0.1 * (wd + 3) + rng.normal(0, 0.08, n))
+    fallen = np.exp(-((_steps(n_steps) * speed[:, None] / (0.3 * n_steps)) ** 1.3))
+    loss = floor[:, None] + np.maximum(2.3 - floor[:, None], 0.05) * fallen
+    about = {"speed": {**_LOG, "low": 1e-4, "high": 1.0},
+             "decay": {**_LOG, "low": 1e-5, "high": 0.1}}  # fmt: skip
+    noisy = loss + rng.normal(0, 0.008, loss.shape)
+    return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": noisy}
+
+
+def ragged(n: int, n_steps: int, seed: int) -> Made:
+    """Noisy curves that jump up where a schedule restarts, each run at steps of its own."""
+    rng = np.random.default_rng(seed)
+    rate, drop = 10 ** rng.uniform(-5, 0, n), rng.uniform(0, 0.8, n)
+    floor = 0.3 + 0.15 * (np.log10(rate) + 2.5) ** 2 + 0.3 * (drop - 0.3) ** 2
+    start = (2.5 - np.minimum(floor, 2.4))[:, None]
+    loss = floor[:, None] + start * _steps(n_steps) ** -(10 ** rng.uniform(-0.3, 0.1, (n, 1)))
+    for row in loss:
+        for step in np.cumsum(rng.integers(5, 15, 4)):
+            row[step:] += 0.35 * np.exp(-np.arange(len(row[step:])) / 2.0)
+    about = {"rate": {**_LOG, "low": 1e-5, "high": 1.0},
+             "drop": {"kind": "float", "low": 0.0, "high": 0.8}}  # fmt: skip
+    noisy = loss + rng.normal(0, 0.04, loss.shape)
+    return about, {"hp:rate": rate, "hp:drop": drop, "y:loss": noisy}
+
+
+def brittle(n: int, n_steps: int, seed: int) -> Made:
+    """A conditional space in which a third of the runs break at their first step."""
+    rng = np.random.default_rng(seed)
+    rate, depth = 10 ** rng.uniform(-5, 0, n), rng.integers(1, 9, n)
+    optimizer = rng.choice(["adam", "lion", "sgd"], n)
+    sgd = optimizer == "sgd"
+    momentum = np.where(sgd, rng.uniform(0, 0.99, n), np.nan)
+    best = np.select([sgd, optimizer == "adam"], [-1.2, -3.0], -4.0)
+    away = np.log10(rate) - best
+    floor = 0.2 + 0.15 * away**2 + 0.03 * np.abs(depth - 4) + rng.normal(0, 0.01, n)
+    floor += np.where(sgd, 0.3 * (np.nan_to_num(momentum) - 0.9) ** 2, 0.0)
+    start = (2.3 - np.minimum(floor, 2.2))[:, None]
+    loss = floor[:, None] + start * _steps(n_steps) ** -(10 ** rng.uniform(-0.4, 0.0, (n, 1)))
+    loss[(away > 1.0) | (rng.random(n) < 0.08)] = np.nan
+    about = {
+        "rate": {**_LOG, "low": 1e-5, "high": 1.0},
+        "optimizer": {"kind": "categorical"},
+        "momentum": {"kind": "float", "low": 0.0, "high": 0.99,
+                     "active_when": {"optimizer": "sgd"}},
+        "depth": {"kind": "int", "low": 1, "high": 8},
+    }  # fmt: skip
+    return about, {"hp:rate": rate, "hp:optimizer": optimizer, "hp:momentum": momentum,
+                   "hp:depth": depth, "y:loss": loss}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", [bloomers, ragged, brittle])
+def test_never_much_worse_than_halving(
+    made: Callable[[int, int, int], Made], write_table: Callable[..., Path]
+) -> None:
+    regrets: dict[str, list[float]] = {"freeze-thaw": [], "asha": []}
+    for seed in range(2):
+        table = load_table(write_table(*made(200, 27, seed)), "task")
+        for name, found in regrets.items():
+            outcome = simulate(table, policy_on(table, name), budget_runs=8, seed=seed)
+            found.append((outcome.anytime + outcome.at(1.0)) / 2)
+    # two seeds of one searcher differ by as much as this margin
+    assert np.mean(regrets["freeze-thaw"]) < np.mean(regrets["asha"]) + 0.15
