@@ -1,6 +1,7 @@
 """The store as the server reads it: one thread, one connection per study, shared by all viewers."""
 
 import asyncio
+import gc
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
@@ -62,10 +63,14 @@ class Desk:
         if name not in self._books:
             if not self.path.exists():
                 raise Problem(404, f"no store at {self.path.name} yet")
+            gc.disable()  # what is read stays: to search it for garbage again and again is in vain
             try:
                 book = Book(self.path, name)
             except StudyError as error:
-                raise Problem(404, str(error), code=error.code) from error
+                raise Problem(404, Exception.__str__(error), code=error.code) from error
+            finally:
+                gc.enable()
+            gc.freeze()
             book.created_s = next(
                 row["created_s"] for row in list_studies(self.path) if row["name"] == name
             )
