@@ -34,6 +34,7 @@ bench: .venv/bench
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/diagnose.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/probes.py
 	$(BIN)/python benchmarks/rollback.py
+	$(BIN)/python benchmarks/page.py
 
 # TABLES=FOLDER, of docs/tables.md; goes on where it was stopped
 bench-search: .venv/bench

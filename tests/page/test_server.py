@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,17 @@ def test_acting_and_what_came_of_it(tmp_path: Path) -> None:
             answer = ask(**body)
             assert answer.status_code == 422, body
             assert answer.json()["error"]["message"]
+
+
+def test_a_store_in_the_place_of_another(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a", trials=6)
+    with client_of(path, "owner") as owner:
+        assert get(owner, AT)["n_trials"] == 6
+        shutil.rmtree(tmp_path / "a")
+        assert get(owner, "/api/v1/studies") == []
+        assert owner.get(AT).status_code == 404
+        make_store(tmp_path / "a", trials=7)
+        assert get(owner, AT)["n_trials"] == 7
 
 
 def test_a_study_that_grows_is_followed(tmp_path: Path) -> None:

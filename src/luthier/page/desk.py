@@ -1,6 +1,7 @@
 """The store as the server reads it: one thread, one connection per study, shared by all viewers."""
 
 import asyncio
+import gc
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class Desk:
         self.path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._books: OrderedDict[str, Book] = OrderedDict()
+        self._file = 0  # the number of the store's file on its disk
         self._told: dict[str, dict[str, Any]] = {}  # of studies that are not open
         self.watched: set[str] = set()  # studies that somebody listens to: they stay open
 
@@ -57,13 +59,18 @@ class Desk:
         self._thread.shutdown()
 
     def _book(self, name: str) -> Book:
+        self._check_file()
         if name not in self._books:
             if not self.path.exists():
                 raise Problem(404, f"no store at {self.path.name} yet")
+            gc.disable()  # what is read stays: to search it for garbage again and again is in vain
             try:
                 book = Book(self.path, name)
             except StudyError as error:
-                raise Problem(404, str(error), code=error.code) from error
+                raise Problem(404, Exception.__str__(error), code=error.code) from error
+            finally:
+                gc.enable()
+            gc.freeze()
             book.created_s = next(
                 row["created_s"] for row in list_studies(self.path) if row["name"] == name
             )
@@ -74,7 +81,17 @@ class Desk:
         self._books.move_to_end(name)
         return self._books[name]
 
+    def _check_file(self) -> None:
+        """A store that was deleted, or replaced by another, is forgotten."""
+        number = self.path.stat().st_ino if self.path.exists() else 0
+        if number != self._file:
+            self._file = number
+            self._told.clear()
+            while self._books:
+                self._books.popitem()[1].close()
+
     def _studies(self) -> list[dict[str, Any]]:
+        self._check_file()
         if not self.path.exists():
             return []
         try:

@@ -1,15 +1,18 @@
 """A study's changes as server-sent events: told once, heard by all who listen."""
 
 import asyncio
+import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, final
 
+from luthier.core.errors import LuthierError
 from luthier.page.book import Book
 from luthier.page.curves import news_json
 from luthier.page.desk import Desk
 from luthier.page.details import entry_json
 from luthier.page.plain import dumps
+from luthier.page.problem import Problem
 from luthier.page.rows import row_json, study_json
 
 _POLL_S, _TELL_S, _PING_S = 0.25, 0.5, 15.0
@@ -31,6 +34,7 @@ class Feed:
         self._log: deque[Message] = deque(maxlen=_N_LOG)
         self._task: asyncio.Task[None] | None = None
         self._summary: dict[str, Any] = {}
+        self._book: Book | None = None
 
     async def listen(self, last_id: str | None) -> AsyncIterator[bytes]:
         """Messages from here on, and those since `last_id`; a reset where they are not known."""
@@ -77,6 +81,7 @@ class Feed:
     async def _watch(self) -> None:
         """Look while somebody listens; the log is of no use after a pause."""
         self._log.clear()
+        self._book = None
         await self._desk.ask(self._name, Book.news)
         told_s = 0.0
         loop = asyncio.get_running_loop()
@@ -87,8 +92,8 @@ class Feed:
                 if loop.time() - told_s < _TELL_S:
                     continue
                 message = await self._desk.ask(self._name, self._tell, look=False)
-            except Exception:  # the file may be away for a while; listeners wait
-                continue
+            except (LuthierError, Problem, sqlite3.Error, OSError):
+                continue  # the file may be away for a while; listeners wait
             if message is not None:
                 told_s = loop.time()
                 self._log.append(message)
@@ -97,6 +102,10 @@ class Feed:
     def _tell(self, book: Book) -> Message | None:
         """On the reader's thread: what is new, as one message."""
         news, summary = book.news(), study_json(book)
+        if book is not self._book:  # read anew: what was told before may be another file's
+            fresh, self._book = self._book is None, book
+            if not fresh:
+                return book.revision, b"id: %d\n" % book.revision + RESET
         if not news.runs and not news.entries and summary == self._summary:
             return None
         self._summary = summary
