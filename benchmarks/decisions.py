@@ -20,8 +20,8 @@ from luthier.registry import make_policy
 
 SPACE = make_space({f"x{k}": Float(0, 1, live=True) for k in range(10)})
 STUDY = Study("bench", SPACE, "loss", max_steps=81)
-NAMES = ("full", "asha", "freeze-thaw", "asha-stopping", "halving", "hyperband", "bohb", "pasha", "median",
-         "one-epoch", "pbt")  # fmt: skip
+NAMES = ("full", "asha", "freeze-thaw", "asha-stopping", "halving", "hyperband", "bohb", "pasha",
+         "median", "one-epoch", "pbt")  # fmt: skip
 N_CALLS = 21
 
 

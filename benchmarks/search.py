@@ -34,7 +34,8 @@ from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
 from luthier.models.encoding import Encoding
 from luthier.models.warp import WARPS
-from luthier.policies.freeze_thaw import FreezeThaw, Picture
+from luthier.policies.freeze_thaw import FreezeThaw
+from luthier.policies.picture import Picture
 from luthier.simulation import policy_on, simulate
 from luthier.tables import Table, load_table, tables_of
 

@@ -17,8 +17,9 @@ from luthier.core.study import Run, RunState, Study, StudyView, Trial
 from luthier.models import curves, readings
 from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
-from luthier.policies import freeze_thaw
-from luthier.policies.freeze_thaw import FreezeThaw, Picture
+from luthier.policies import places
+from luthier.policies.freeze_thaw import FreezeThaw
+from luthier.policies.picture import Picture
 from luthier.samplers.random import Random
 from luthier.simulation import policy_on, simulate
 from luthier.tables import Table
@@ -39,8 +40,8 @@ def forget() -> None:
     """As after a kill: nothing that was worked out is left."""
     curves._kernels.clear()
     readings._known.clear()
-    freeze_thaw._encodings.clear()
-    freeze_thaw._lists.clear()
+    places._encodings.clear()
+    places._lists.clear()
 
 
 def study_view(
