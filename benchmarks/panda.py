@@ -158,7 +158,7 @@ def player(task: Task, fault: str, how: str, count: list[int]) -> Callable[[Any]
 
 def tuned(
     task: Task, policy: Policy, rate: float, seed: int, fault: str, *,
-    n_steps: int = STEPS, how: str = "", budget: Budget, wide: float = 1e6, store: MemoryStore | None = None,
+    n_steps: int = STEPS, how: str = "", budget: Budget, wide: float = 1e6,
 ) -> tuple[StudyView, int]:  # fmt: skip
     """A study in this process; the view at its end, and the steps that were really trained."""
     lr = luthier.Float(rate / wide, rate * wide, log=True, prior=rate, live=True)
@@ -291,7 +291,8 @@ def table(found: list[dict[str, Any]]) -> None:
         tasks = sorted({task for _, _, task in data})
         if not tasks:
             continue
-        n_seeds = len({one["seed"] for one in found if one["fault"] == fault})
+        own = [o for o in found if o["fault"] == fault and o["row"] != "tuning"]
+        n_seeds = len({one["seed"] for one in own})
         print(f"\nfault: {fault}; {len(tasks)} tasks ({', '.join(tasks)}); {n_seeds} seeds at most")
         print(f"{'start x':16}" + "".join(f"{f:>22g}" for f in FACTORS) + f"{'all starts':>22}")
         for row in ROWS:
@@ -309,9 +310,11 @@ def table(found: list[dict[str, Any]]) -> None:
     data = regrets(found, "none")
     for task in sorted({t for _, _, t in data}):
         cells = [data.get(("autopilot", f, task), []) for f in FACTORS]
-        steps = [o["steps"] for o in found
-                 if o["task"] == task and o["row"] == "autopilot" and o["fault"] == "none"]  # fmt: skip
-        words = "".join(f"{100 * math.expm1(np.mean(c)):>+8.0f}" if c else f"{'':>8}" for c in cells)
+        own = [o for o in found if (o["task"], o["row"]) == (task, "autopilot")]
+        steps = [o["steps"] for o in own if o["fault"] == "none"]
+        words = "".join(
+            f"{100 * math.expm1(np.mean(c)):>+8.0f}" if c else f"{'':>8}" for c in cells
+        )
         print(f"{task:18}{words}   steps {min(steps, default=0)} to {max(steps, default=0)}")
     print("best rates:", best_rates(found))
 
