@@ -13,6 +13,7 @@ from luthier.core.action import (
     Action,
     Author,
     Change,
+    Continue,
     Fork,
     Hold,
     Release,
@@ -221,13 +222,22 @@ def test_a_mistake_in_the_middle_is_taken_back() -> None:
 
 def test_after_so_many_rollbacks_a_person_is_asked() -> None:
     bad = frozenset(range(45 * BATCHES, STEPS * BATCHES))
-    store = fly(Flight(bad=bad), study())
-    main = raised(store.view())
-    n_back = len(reasons(store, RollBack))
-    assert n_back == c.N_ROLLBACKS
-    assert main.state is RunState.PAUSED
-    assert main.reason.startswith(ASKS)
-    assert store.closed == ""  # it waits
+    store = MemoryStore(study())
+    try:
+        Tuner(store, Autopilot(Random()), InlineExecutor(Flight(bad=bad))).run()
+        main = raised(store.view())
+        assert len(reasons(store, RollBack)) == c.N_ROLLBACKS
+        assert main.state is RunState.PAUSED
+        assert main.reason.startswith(ASKS)
+        assert store.closed == ""  # it waits
+        again = Tuner(store, Autopilot(Random()), InlineExecutor(Flight(bad=bad)))
+        onward = Continue(run_id=main.id, to_step=STEPS, reason="go on", author=Author.HUMAN)
+        again.enact(onward)
+        again.run()
+        assert len(reasons(store, RollBack)) == 2 * c.N_ROLLBACKS
+        assert raised(store.view()).reason.startswith(ASKS)
+    finally:
+        store.close()
 
 
 def test_a_run_that_is_held_is_left_alone_and_taken_back() -> None:
