@@ -1,7 +1,7 @@
 """One run at a wrong rate: the autopilot beside schedules, learning-rate-free optimizers, searches.
 
 python benchmarks/panda.py tune                 # the best rate of linear decay, once per task
-python benchmarks/panda.py run [--seeds 5] [--tasks a,b] [--rows a,b] [--factors 1,10]
+python benchmarks/panda.py run [--seeds 5] [--first-seed 0] [--tasks a,b] [--rows a,b]
 python benchmarks/panda.py faults [--seeds 5]
 python benchmarks/panda.py table                # what is in the file by now
 
@@ -295,7 +295,7 @@ def table(found: list[dict[str, Any]]) -> None:
         n_seeds = len({one["seed"] for one in own})
         print(f"\nfault: {fault}; {len(tasks)} tasks ({', '.join(tasks)}); {n_seeds} seeds at most")
         print(f"{'start x':16}" + "".join(f"{f:>22g}" for f in FACTORS) + f"{'all starts':>22}")
-        for row in ROWS:
+        for row in [name for name in ROWS if any(name == r for r, _, _ in data)]:
             cells = []
             for factor in (*FACTORS, None):
                 values = [v for (r, f, _), vs in data.items()
@@ -325,12 +325,14 @@ def main() -> None:
     parser.add_argument("what", choices=("tune", "run", "faults", "table"))
     parser.add_argument("--file", type=Path, default=Path("panda.jsonl"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--factors", default=",".join(map(str, FACTORS)))
     options = parser.parse_args()
     torch.set_num_threads(1)
     tasks, rows = options.tasks.split(","), options.rows.split(",")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
     factors = [float(f) for f in options.factors.split(",")]
     if options.what == "tune":
         measure(options.file, (
@@ -341,7 +343,7 @@ def main() -> None:
         faults = FAULTS[:1] if options.what == "run" else FAULTS[1:]
         measure(options.file, (
             {"task": t, "row": row, "factor": f, "rate": f * rates[t], "seed": s, "fault": fault}
-            for s in range(options.seeds) for t in tasks for fault in faults for f in factors
+            for s in seeds for t in tasks for fault in faults for f in factors
             for row in rows))  # fmt: skip
     table(load(options.file))
 
