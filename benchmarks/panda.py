@@ -1,7 +1,7 @@
 """One run at a wrong rate: the autopilot beside schedules, learning-rate-free optimizers, searches.
 
 python benchmarks/panda.py tune                 # the best rate of linear decay, once per task
-python benchmarks/panda.py run [--seeds 5] [--tasks a,b] [--rows a,b] [--factors 1,10]
+python benchmarks/panda.py run [--seeds 5] [--first-seed 0] [--tasks a,b] [--rows a,b]
 python benchmarks/panda.py faults [--seeds 5]
 python benchmarks/panda.py table                # what is in the file by now
 
@@ -158,7 +158,7 @@ def player(task: Task, fault: str, how: str, count: list[int]) -> Callable[[Any]
 
 def tuned(
     task: Task, policy: Policy, rate: float, seed: int, fault: str, *,
-    n_steps: int = STEPS, how: str = "", budget: Budget, wide: float = 1e6, store: MemoryStore | None = None,
+    n_steps: int = STEPS, how: str = "", budget: Budget, wide: float = 1e6,
 ) -> tuple[StudyView, int]:  # fmt: skip
     """A study in this process; the view at its end, and the steps that were really trained."""
     lr = luthier.Float(rate / wide, rate * wide, log=True, prior=rate, live=True)
@@ -291,10 +291,11 @@ def table(found: list[dict[str, Any]]) -> None:
         tasks = sorted({task for _, _, task in data})
         if not tasks:
             continue
-        n_seeds = len({one["seed"] for one in found if one["fault"] == fault})
+        own = [o for o in found if o["fault"] == fault and o["row"] != "tuning"]
+        n_seeds = len({one["seed"] for one in own})
         print(f"\nfault: {fault}; {len(tasks)} tasks ({', '.join(tasks)}); {n_seeds} seeds at most")
         print(f"{'start x':16}" + "".join(f"{f:>22g}" for f in FACTORS) + f"{'all starts':>22}")
-        for row in ROWS:
+        for row in [name for name in ROWS if any(name == r for r, _, _ in data)]:
             cells = []
             for factor in (*FACTORS, None):
                 values = [v for (r, f, _), vs in data.items()
@@ -309,8 +310,8 @@ def table(found: list[dict[str, Any]]) -> None:
     data = regrets(found, "none")
     for task in sorted({t for _, _, t in data}):
         cells = [data.get(("autopilot", f, task), []) for f in FACTORS]
-        steps = [o["steps"] for o in found
-                 if o["task"] == task and o["row"] == "autopilot" and o["fault"] == "none"]  # fmt: skip
+        own = [o for o in found if (o["task"], o["row"]) == (task, "autopilot")]
+        steps = [o["steps"] for o in own if o["fault"] == "none"]
         words = "".join(
             f"{100 * math.expm1(np.mean(c)):>+8.0f}" if c else f"{'':>8}" for c in cells
         )
@@ -324,12 +325,14 @@ def main() -> None:
     parser.add_argument("what", choices=("tune", "run", "faults", "table"))
     parser.add_argument("--file", type=Path, default=Path("panda.jsonl"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--factors", default=",".join(map(str, FACTORS)))
     options = parser.parse_args()
     torch.set_num_threads(1)
     tasks, rows = options.tasks.split(","), options.rows.split(",")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
     factors = [float(f) for f in options.factors.split(",")]
     if options.what == "tune":
         measure(options.file, (
@@ -340,7 +343,7 @@ def main() -> None:
         faults = FAULTS[:1] if options.what == "run" else FAULTS[1:]
         measure(options.file, (
             {"task": t, "row": row, "factor": f, "rate": f * rates[t], "seed": s, "fault": fault}
-            for s in range(options.seeds) for t in tasks for fault in faults for f in factors
+            for s in seeds for t in tasks for fault in faults for f in factors
             for row in rows))  # fmt: skip
     table(load(options.file))
 

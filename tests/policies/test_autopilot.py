@@ -13,6 +13,7 @@ from luthier.core.action import (
     Action,
     Author,
     Change,
+    Continue,
     Fork,
     Hold,
     Release,
@@ -45,10 +46,11 @@ class Quadratic:
 
     def __init__(self, lr: float) -> None:
         self.w = np.full(20, 3.0)
+        self.noise = 0.3
         self.param_groups = [{"lr": lr}]
 
     def update(self, batch: float) -> None:
-        noise = np.random.normal(0.0, 0.3, 20)
+        noise = np.random.normal(0.0, self.noise, 20)
         with np.errstate(over="ignore", invalid="ignore"):
             self.w = self.w - self.param_groups[0]["lr"] * (CURVATURE * self.w + noise) * batch
 
@@ -220,13 +222,22 @@ def test_a_mistake_in_the_middle_is_taken_back() -> None:
 
 def test_after_so_many_rollbacks_a_person_is_asked() -> None:
     bad = frozenset(range(45 * BATCHES, STEPS * BATCHES))
-    store = fly(Flight(bad=bad), study())
-    main = raised(store.view())
-    n_back = len(reasons(store, RollBack))
-    assert n_back == c.N_ROLLBACKS
-    assert main.state is RunState.PAUSED
-    assert main.reason.startswith(ASKS)
-    assert store.closed == ""  # it waits
+    store = MemoryStore(study())
+    try:
+        Tuner(store, Autopilot(Random()), InlineExecutor(Flight(bad=bad))).run()
+        main = raised(store.view())
+        assert len(reasons(store, RollBack)) == c.N_ROLLBACKS
+        assert main.state is RunState.PAUSED
+        assert main.reason.startswith(ASKS)
+        assert store.closed == ""  # it waits
+        again = Tuner(store, Autopilot(Random()), InlineExecutor(Flight(bad=bad)))
+        onward = Continue(run_id=main.id, to_step=STEPS, reason="go on", author=Author.HUMAN)
+        again.enact(onward)
+        again.run()
+        assert len(reasons(store, RollBack)) == 2 * c.N_ROLLBACKS
+        assert raised(store.view()).reason.startswith(ASKS)
+    finally:
+        store.close()
 
 
 def test_a_run_that_is_held_is_left_alone_and_taken_back() -> None:
@@ -358,3 +369,47 @@ def test_paired_comparison() -> None:
     same = compare(control, curve(1.0 + common + rng.normal(0, 0.005, 12)), 2.0)
     assert same.p > 0.01
     assert compare(control, curve([*(1.0 + common[:-1]), math.nan]), 2.0).p == 1.0
+
+
+class Drifting(Flight):
+    """From step 26 on every update makes the held-out loss worse, the more the higher the rate."""
+
+    def __call__(self, run: Any) -> None:
+        model = Quadratic(run.params.lr)
+        model.noise = 0.03
+        drift = {"sum": 0.0}
+
+        class Drift:
+            def state_dict(self) -> dict[str, float]:
+                return dict(drift)
+
+            def load_state_dict(self, state: dict[str, float]) -> None:
+                drift.update(state)
+
+        run.attach(model=model, drift=Drift())
+        for step in run.steps():
+            for _ in run.batches(range(BATCHES)):
+                model.update(1.0)
+                drift["sum"] += 0.02 * model.param_groups[0]["lr"] * (step > 25)
+            run.report(loss=model.loss() + drift["sum"])
+
+
+def test_overfitting_is_tested_before_anything_is_changed() -> None:
+    space = make_space({"lr": Float(1e-3, 1.0, log=True, prior=0.5, live=True)})
+    store = fly(Drifting(), Study("flight", space, "loss", max_steps=200, seed=3))
+    view = store.view()
+    main = raised(view)
+    tests = [e for e in store.diary() if e.action.reason.startswith("test: overfitting")]
+    assert tests
+    arms = [e for e in store.diary() if isinstance(e.action, Fork) and e.step == tests[0].step]
+    assert [" ".join(e.action.reason.split()[1:3]) for e in arms] == ["control as", "lr down"]
+    (accepted,) = [e for e in store.diary() if e.action.reason.startswith("accept:")]
+    was = float(accepted.before["lr"])
+    assert accepted.action.params["lr"] == pytest.approx(c.DOWN * was)  # type: ignore[union-attr]
+    assert main.state is RunState.COMPLETED
+    others = sum(
+        run.step - (run.parent.step if run.parent else 0.0)
+        for run in view.runs.values()
+        if run is not main
+    )
+    assert others <= c.TOTAL_SHARE * 200

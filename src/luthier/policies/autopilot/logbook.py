@@ -193,7 +193,7 @@ def n_refused(log: Logbook, run: Run) -> int:
 
 def ask(run: Run, words: str) -> list[Action]:
     """A pause that only a person ends."""
-    if run.state.ended or run.reason.startswith(ASKS):
+    if not run.active and (run.state.ended or run.reason.startswith(ASKS)):
         return []
     return [Pause(run_id=run.id, reason=f"{ASKS}{words}")]
 

@@ -54,14 +54,15 @@ def trouble(curve: Curve) -> Trouble | None:
 
 def is_flat(curve: Curve, ahead: float) -> bool:
     """Whether the gain to be expected over the next `ahead` steps is below one report's noise."""
-    if len(curve) < c.PLATEAU_WINDOW or not np.isfinite(curve.values[-c.PLATEAU_WINDOW :]).all():
+    recent = curve.values[-max(c.PLATEAU_WINDOW, int(c.PLATEAU_PART * len(curve))) :]
+    if len(recent) < c.PLATEAU_WINDOW or not np.isfinite(recent).all():
         return False
     last = float(curve.steps[-1])
     found = forecast(curve, np.array([last, last + ahead]))
     if found is None:
         return False
     gain = float(found.mean[0] - found.mean[1])
-    return gain < found.noise_sd and not _falls(curve.values[-c.PLATEAU_WINDOW :])
+    return gain < found.noise_sd and not _falls(recent)
 
 
 def overfits(curve: Curve) -> bool:
