@@ -153,8 +153,10 @@ def _next_places(log: Logbook, rates: Rates, n_first: int) -> list[float]:
     room = int((allowed_steps(log.planned) - _lost(log)) // n_first)
     known = set(rates.at)
     best = rates.best
-    if known == {0}:
-        wanted = [c.STRIDE, -c.STRIDE]
+    # in pairs, whatever the number of places: what is wanted next must not depend on it
+    pair = [place for place in (c.STRIDE, -c.STRIDE) if place not in known]
+    if pair and _inside(log, pair):
+        wanted = pair
     elif best is None:
         wanted, room = [min(known) - c.STRIDE], max(room, int(len(known) < 2 * c.GRID))
     elif best == max(known):
@@ -162,14 +164,17 @@ def _next_places(log: Logbook, rates: Rates, n_first: int) -> list[float]:
     elif best == min(known):
         wanted = [best - c.STRIDE]
     else:
+        coarse = [place for place in known if place % c.STRIDE == 0]
+        centre = min(coarse, key=lambda place: (rates.loss[place], -place))
         # upwards first: a peak too low costs more than one too high (measured)
-        wanted = [best + 1, best - 1]
-    found = []
-    for place in wanted[: max(room, 0)]:
-        rate = _rate(log, place)
-        if place not in known and rate is not None:
-            found.append(rate)
-    return found
+        wanted = [centre + 1, centre - 1]
+    wanted = [place for place in _inside(log, wanted) if place not in known]
+    return [rate for place in wanted[: max(room, 0)] if (rate := _rate(log, place)) is not None]
+
+
+def _inside(log: Logbook, places: list[int]) -> list[int]:
+    """Those whose rates are in the domain."""
+    return [place for place in places if _rate(log, place) is not None]
 
 
 def _rate(log: Logbook, place: int) -> float | None:
