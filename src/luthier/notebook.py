@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from luthier.core.domain import Value
+from luthier.core.short import short
 from luthier.core.study import Run, Study, StudyView
 from luthier.svg.axis import shown
 from luthier.svg.chart import sparkline
@@ -62,7 +63,7 @@ def run_html(study: Study, run: Run, word: str = "run") -> str:
     """Its curve and its parameters."""
     values = study.loss(1.0) * run.curve.values
     best = shown(study.loss(run.curve.best_loss))
-    rows = [("parameter", "value"), *((name, _short(v)) for name, v in run.params.items())]
+    rows = [("parameter", "value"), *((name, short(v, 4)) for name, v in run.params.items())]
     return _card(
         f"{word} {study.name}/{run.trial}: {run.state.value} at step {run.step:g}",
         [f"best {study.metric} {best} at step {run.curve.best_step:g}; {_ends(values)}"],
@@ -102,8 +103,4 @@ def _ends(values: np.ndarray) -> str:
 
 
 def _params(params: Mapping[str, Value]) -> str:
-    return " ".join(f"{name}={_short(value)}" for name, value in params.items())
-
-
-def _short(value: Value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return " ".join(f"{name}={short(value, 4)}" for name, value in params.items())

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from luthier import api
-from luthier.core.domain import Value
 from luthier.core.script import script_of
+from luthier.core.short import short
 from luthier.diary import Page, diary_of, schedule_code, schedule_toml, verdict_words
 from luthier.handle import RunHandle
 
@@ -110,8 +110,8 @@ def cells_of(page: Page, metric: str, sign: float) -> list[str]:
     what = page.kind
     for name, value in page.after.items():
         was = page.before.get(name)
-        what += f" {name} {_short(was)}→{_short(value)}" if was is not None else (
-            f" {name}={_short(value)}"
+        what += f" {name} {short(was)}→{short(value)}" if was is not None else (
+            f" {name}={short(value)}"
         )  # fmt: skip
     came = entry.why if entry.state == "refused" else verdict_words(page, metric, sign)
     if entry.state != "obeyed":
@@ -142,10 +142,6 @@ def _rows(store: str, hand: RunHandle) -> list[tuple[Page, list[str]]]:
 def _when(time_s: float) -> str:
     then, now = time.localtime(time_s), time.localtime()
     return time.strftime("%H:%M:%S" if then[:3] == now[:3] else "%m-%d %H:%M", then)
-
-
-def _short(value: Value) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _plain(value: float) -> float | str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from luthier.contracts import Store
 from luthier.core.script import script_of
+from luthier.core.short import short
 from luthier.diary import Page, diary_of
 from luthier.plots.figure import figure, scale
 from luthier.svg.axis import axis_of, loss_axis, shown
@@ -99,7 +100,7 @@ def _words(page: Page, store: Store) -> str:
     what = page.kind
     for name, value in page.after.items():
         was = page.before.get(name)
-        what += f" {name} " + (f"{_short(was)} → " if was is not None else "") + _short(value)
+        what += f" {name} " + (f"{short(was)} → " if was is not None else "") + short(value)
     line = f"#{entry.number}  step {entry.step:g}  {entry.action.author.value}: {what}"
     if entry.action.reason:
         line += f" ({entry.action.reason})"
@@ -112,7 +113,3 @@ def _words(page: Page, store: Store) -> str:
         sign = store.study.loss(1.0)
         line += f", {shown(sign * judged.observed)} against {shown(sign * judged.expected)}"
     return line
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -20,10 +20,11 @@ from luthier.core.action import Action, Author, Continue, Pause, Start, Stop
 from luthier.core.domain import Value
 from luthier.core.entry import Entry
 from luthier.core.forecast import forecast
+from luthier.core.short import short
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.knowledge.stages import stages
 from luthier.policies.drawing import draw
-from luthier.policies.lessons import Lesson, learn, plan_for, shown, votes
+from luthier.policies.lessons import Lesson, learn, plan_for, votes
 
 _JUDGED_FROM = 0.25  # of a full training: before it no child is called hopeless
 _FLAT = 0.34  # of a full training without a new best: it may have come to its end
@@ -256,7 +257,7 @@ def _reason(view: StudyView, lesson: Lesson, point: dict[str, Value], number: in
     base = lesson.point
     sign = view.study.loss(1.0)
     moved = [
-        f"{name} {shown(base[name]) if name in base else '-'} → {shown(value)}"
+        f"{name} {short(base[name]) if name in base else '-'} → {short(value)}"
         for name, value in point.items()
         if base.get(name) != value
     ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from luthier.core.action import Author, Change, Plan, RollBack
 from luthier.core.domain import Value
 from luthier.core.script import root_of, script_of
+from luthier.core.short import short
 from luthier.core.space import Space
 from luthier.core.study import Run, StudyView
 from luthier.core.verdict import verdict
@@ -55,7 +56,7 @@ class Lesson:
         told = []
         for outcome, helped in (("helped", True), ("hurt", False)):
             names = dict.fromkeys(
-                f"{c.name} {shown(c.before)} → {shown(c.after)}"
+                f"{c.name} {short(c.before)} → {short(c.after)}"
                 for c in self.changes
                 if c.helped is helped
             )
@@ -193,8 +194,3 @@ def _judged(view: StudyView, run: Run) -> Iterator[Judged]:
                 yield Judged(
                     run, entry.step, entry.action.author, name, before, after, outcome == "helped"
                 )
-
-
-def shown(value: Value) -> str:
-    """A value in few digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

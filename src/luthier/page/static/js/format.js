@@ -70,9 +70,10 @@ export function ago(value_s) {
   return t("ago.d", { n: Math.floor(s / 86400) });
 }
 
-/** A parameter's value: number, word, boolean, or an array of numbers. */
+/** A parameter's value: number, word, boolean, an array of numbers, or pairs of them (a course). */
 export function value(param) {
   if (param === null || param === undefined) return "–";
+  if (Array.isArray(param?.[0])) return param.map((pair) => pair.map((x) => short(x, 3)).join(":")).join(" ");
   if (Array.isArray(param)) return `(${param.map((x) => short(x)).join(", ")})`;
   if (typeof param === "boolean") return param ? "true" : "false";
   if (typeof param === "string") return param in NOT_FINITE ? short(param) : param;
