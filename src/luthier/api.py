@@ -130,9 +130,15 @@ class Tunable:
                 "search() was called while a worker imported the script; put it under "
                 '`if __name__ == "__main__":`.'
             )
+        mode = _checked_mode(mode, children, policy)
         budget = Budget(parse_seconds(time) if time is not None else None, trials, steps)
+        if budget == Budget() and children is not None:
+            budget = Budget(n_trials=children)
         if budget == Budget():
-            raise OptionError('search() without an end; give time="10m", trials=50 or steps=1000.')
+            raise OptionError(
+                "a search without an end; give --time 10m, --trials 50 or --steps 1000 (search: "
+                'time="10m", trials=50 or steps=1000).'
+            )
         for option, whole in (("workers", workers), ("trials", trials), ("seed", seed)):
             if whole is not None and (not isinstance(whole, int) or isinstance(whole, bool)):
                 raise OptionError(f"{option}={whole!r}; expected a whole number.")
@@ -146,7 +152,6 @@ class Tunable:
         for option, value in (("disk_gb", disk_gb), ("memory_gb", memory_gb)):
             if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise OptionError(f"{option}={value}; expected more than 0, or nothing.")
-        mode = _checked_mode(mode, children, policy)
         n_workers = workers or n_places(find_gpus(), gpus_per_run) or n_cores()
         if policy == "auto":
             chosen = choose(self.space.fix(fixed or {}), self.max_steps, budget, n_workers)
@@ -217,7 +222,10 @@ class Tunable:
             choice: dict[str, Any] | None = found.store.recipe.get("choice")
             found.store.close()
         if choice is None:
-            raise StudyError("the measurement was interrupted, or the budget was over before it.")
+            raise OptionError(
+                f"time={time!r} was over before anything could be measured, or the measurement was "
+                "interrupted; give more time."
+            )
         return choice
 
     def _player(
@@ -496,6 +504,8 @@ def resume(
         )
     if workers is not None:
         recipe["workers"] = workers
+        if recipe.get("asked"):
+            recipe["asked"]["workers"] = workers
     if budget is not None:
         spent_s = made.view().elapsed_s
         if budget.time_s is not None and budget.time_s <= spent_s:
@@ -509,6 +519,10 @@ def resume(
     made.set_constraints(_constraints(made, loaded))
     stored = recipe["policy"]  # none: the study died before it had chosen
     policy = Hand() if by_hand else from_recipe(stored) if stored else None
+    if policy is None and made.study.budget.time_s is None:  # nothing to measure for
+        policy = make_policy("asha" if made.study.max_steps else "full")
+        recipe["policy"] = to_recipe(policy)
+        made.set_recipe(recipe)
     sit(made, policy, function, recipe, observe)
     return StudyResult(made)
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -55,7 +55,7 @@ class AskTell:
         view = self._store.view(n_free=1)
         n_trials = view.study.budget.n_trials
         n_new = 1 if n_trials is None else min(1, max(0, n_trials - len(view.trials)))
-        view = StudyView(view.study, view.trials, view.runs, 1, n_new, view.elapsed_s)
+        view = replace(view, n_new=n_new)
         number = len(self._store.diary()) + 1
         events: list[Event]
         for action in self._policy.decide(view):

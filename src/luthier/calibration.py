@@ -55,7 +55,7 @@ class Calibration:
         self._only_look = only_look
         self._limit_s = SHARE * (study.budget.time_s or 0.0)
         self._policy: Policy | None = None
-        self._asked_s = 0.0  # when the first run was asked for
+        self._asked_s = time.perf_counter()  # when the first run was asked for
         self._began_s: float | None = None  # when its training began
         self._samples: list[tuple[float, float]] = []  # (step, train_s) of the second slice
         self._first: tuple[float, float] | None = None  # at the end of the first
@@ -130,7 +130,11 @@ class Calibration:
             # it never goes back to what has begun
             to_step = view.study.max_steps or float("inf")
             going, n_free = [Continue(run_id=run.id, to_step=to_step, reason="goes-on")], n_free - 1
-        new = view.study.budget.n_trials
+        study = view.study
+        if choice.n_steps is not None and study.budget.n_steps is None:  # as it is in the store now
+            study = replace(study, budget=replace(study.budget, n_steps=choice.n_steps))
+            view = replace(view, study=study)
+        new = study.budget.n_trials
         n_new = n_free if new is None else max(0, min(n_free, new - len(view.trials)))
         return [*going, *self._policy.decide(replace(view, n_free=n_free, n_new=n_new))]
 

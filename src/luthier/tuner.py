@@ -120,7 +120,7 @@ class Tuner:
         asked = Asked(number, action, time.time(), ticket)
         try:
             events, act = self._plan(number, action)
-        except PointError as error:
+        except (PointError, OverflowError) as error:
             events, act = [Refused(number, str(error.args[0]))], None
         self._store.record([asked, *events])
         if act is not None:
@@ -326,9 +326,14 @@ class Tuner:
                         run_id=run.id, to_step=run.to_step, reason="goes-on", author=Author.GUARD
                     )
             elif _is_to_be_tried_again(view, run):
+                at_step = _newest_step(view, run)
+                changes = [e.action for e in view.diary
+                           if e.run_id == run.id and isinstance(e.action, Change)]  # fmt: skip
+                plan = tuple((c.at_step, c.params) for c in changes
+                             if c.at_step is not None and c.at_step >= at_step)  # fmt: skip
                 yield Fork(
-                    run_id=run.id, at_step=_newest_step(view, run), to_step=run.to_step,
-                    reason="retry", author=Author.GUARD, seed=run.seed,
+                    run_id=run.id, at_step=at_step, to_step=run.to_step, reason="retry",
+                    author=Author.GUARD, seed=run.seed, plan=plan,
                 )  # fmt: skip
 
     def _take(self, events: Sequence[Event]) -> None:

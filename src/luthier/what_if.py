@@ -64,9 +64,11 @@ def balance(store: Store, seed: int = 0) -> WhatIf:
     """Balance of a study; `seed` is that of the draws."""
     view = store.view()
     runs = list(view.current().values())
-    finished = [r for r in runs if r.state is RunState.COMPLETED and math.isfinite(_best(r))]
-    full = view.study.max_steps or max((r.step for r in finished), default=0.0)
+    done = [r for r in runs if r.state is RunState.COMPLETED and math.isfinite(_best(r))]
+    full = view.study.max_steps or max((r.step for r in done), default=0.0)
     left = [r for r in runs if r.state in (RunState.STOPPED, RunState.PAUSED) and r.step < full]
+    furthest = max((r.step for r in left), default=0.0)
+    finished = [r for r in done if r.step >= furthest]  # the others cannot be compared at its step
     recorded = _recorded(store)
     best = view.best()
     best_loss = best.curve.best_loss if best else math.nan

@@ -28,7 +28,7 @@ import luthier
 @luthier.tune(minimize="loss", max_steps=9, space={"x": luthier.Float(0.0, 1.0)})
 def train(run):
     for step in run.steps():
-        time.sleep(0.08)
+        time.sleep(0.2)
         run.report(loss=run.params.x + 1 / step)
 """
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -190,6 +190,33 @@ def test_a_budget_of_steps_is_kept() -> None:
     store = fly(flight, study(0.01, budget=Budget(n_steps=STEPS)))
     assert flight.n_trained <= STEPS
     assert raised(store.view()).params["lr/course"][-1][0] == raised(store.view()).step
+
+
+def test_probes_stay_within_the_constraints() -> None:
+    space = make_space({"lr": Float(1e-7, 1e3, log=True, prior=0.01, live=True)}, ("lr <= 0.02",))
+    store = fly(Flight(), Study("flight", space, "loss", max_steps=STEPS, seed=3))
+    assert not [e for e in store.diary() if e.state == "refused"]
+    assert raised(store.view()).state is RunState.COMPLETED
+
+
+def test_it_begins_at_the_default_point() -> None:
+    space = make_space({"lr": Float(1e-5, 10.0, log=True, live=True), "width": Float(1.0, 9.0)})
+    question = Study("flight", space, "loss", max_steps=STEPS, seed=3)
+    start = Autopilot(Random()).decide(StudyView(question, {}, {}, 1, 1))[0]
+    assert isinstance(start, Start)
+    assert start.params == space.default()
+
+
+def test_an_ended_run_that_is_held_holds_nothing_up() -> None:
+    view = fly(Flight(), study(), policy=None).view()
+    probes = [run for run in view.runs.values() if run.state is RunState.STOPPED]
+    main = raised(view)
+    paused = replace(
+        main, state=RunState.PAUSED, step=50.0, to_step=50.0, curve=main.curve.until(50)
+    )
+    runs = {**view.runs, probes[0].id: replace(probes[0], held=True), main.id: paused}
+    actions = Autopilot(Random()).decide(replace(view, runs=runs, n_free=1))
+    assert [type(action) for action in actions] == [Continue]
 
 
 def test_probes_see_the_same_batches() -> None:

@@ -117,6 +117,17 @@ def test_a_calibrated_run_is_raised_on() -> None:
     assert [type(action).__name__ for action in actions] == ["Continue"]
 
 
+def test_a_person_s_pause_is_left_alone() -> None:
+    paused = run_of(0, np.array([2.0]), state=RunState.PAUSED, to_step=9.0, reason="lunch")
+    pause = Pause(run_id="0.0", reason="lunch", author=Author.HUMAN)
+    diary = (Entry(1, pause, 0.0, "0.0", state="obeyed"),)
+    asked = run_of(0, np.array([2.0]), state=RunState.PAUSED, to_step=9.0, reason="asks: what now?")
+    policy = Children(Random(), 1)
+    assert policy.decide(view_of([paused], diary=diary, n_free=1, n_new=0)) == []
+    assert policy.decide(view_of([asked], n_free=1, n_new=0)) == []
+    assert policy.decide(view_of([paused], n_free=1, n_new=0)), "not by a person: it goes on"
+
+
 def run_of(number: int, losses: np.ndarray, **fields: object) -> Run:
     curve = Curve(np.arange(1.0, len(losses) + 1), losses)
     given = {"state": RunState.COMPLETED, "to_step": float(MAX_STEPS)} | fields

@@ -1,5 +1,6 @@
 """A reader that looks again and again sees what one that opens the file now sees."""
 
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from luthier.core.action import Pause
 from luthier.core.event import Asked, Closed, Ended, Obeyed, Reported, RolledBack, Saved, Started
 from luthier.core.study import Checkpoint, RunState
-from luthier.stores.sqlite import SqliteStore
+from luthier.stores.sqlite import SqliteStore, list_studies
 from luthier.testing.stores import NAN, STUDY, propose, report
 
 DEEDS = ("propose", "report", "other", "save", "back", "end", "pause", "ask", "close", "look")
@@ -92,3 +93,21 @@ def test_a_run_is_read_anew_when_its_chunks_were_joined(tmp_path: Path) -> None:
     assert reader.refresh().runs == (a, b)
     assert reader.view().runs[a].curve.values.tolist() == [-1, -2, -3, -4, -5]
     assert reader.view().runs[b].curve.values.tolist() == [-1]
+
+
+def test_a_store_of_an_older_version_is_brought_up_to_date_by_a_reader(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    writer = SqliteStore.create(path, STUDY, {})
+    propose(writer, 0)
+    writer.close()
+    with sqlite3.connect(path) as db:  # as version 2 had it
+        for index in ("run_revision", "action_revision"):
+            db.execute(f"DROP INDEX {index}")
+        for table in ("study", "run", "action"):
+            db.execute(f"ALTER TABLE {table} DROP COLUMN revision")
+        db.execute("PRAGMA user_version=2")
+    db.close()
+    reader = SqliteStore.open(path)
+    assert len(reader.view().runs) == 1
+    reader.close()
+    assert len(list_studies(path)) == 1

@@ -88,6 +88,8 @@ def export(study: str | None, output: str, form: str | None, store: str) -> None
     from luthier.exchange.tables import write_tables, write_trials
 
     path = Path(output)
+    if path.suffix not in ("", ".csv", ".parquet") and not path.is_dir():
+        raise OptionError(f"-o {path}; expected a folder, or a file of .csv or .parquet.")
     result = api.open_study(store, study)
     if path.suffix in (".csv", ".parquet") and not path.is_dir():
         if form not in (None, path.suffix[1:]):

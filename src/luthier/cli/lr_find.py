@@ -37,6 +37,10 @@ def lr_find(
 
     The script's own loop runs, at the default point or at what --set says; nothing is kept of it.
     """
+    from luthier.plots.figure import check_name
+
+    if output:
+        check_name(Path(output))
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # as every run trains
     from luthier.cli.hand import setting

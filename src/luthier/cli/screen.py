@@ -114,6 +114,20 @@ def _progress(view: StudyView) -> tuple[float, str]:
     return min(share, 1.0), f"{words}  {trials} trials, {n_steps(view):g} steps"
 
 
+_REASONS = {
+    "slice-end": "waits to go on",
+    "done": "trained to the end",
+    "outside-best": "outside the best of its rung",
+    "below-median": "below the median",
+    "budget-end": "the budget is spent",
+    "replaced": "replaced by a better one",
+    "tuner-lost": "the tuner was lost",
+    "out-of-memory": "out of memory",
+    "timeout": "trained too long",
+    "disk-full": "disk full",
+}
+
+
 class _News:
     """What became of runs since it was last asked, one line each."""
 
@@ -125,17 +139,23 @@ class _News:
 
     def new(self, view: StudyView) -> list[str]:
         old, self._first = self._first, False  # what a resumed study begins with is no news
+        if old:
+            known = [r.curve.best_loss for r in view.runs.values() if len(r.curve)]
+            self._best = min((loss for loss in known if loss == loss), default=float("inf"))
         lines = []
         for run in view.runs.values():
             now = (run.state, run.step if not run.active else 0.0)
             if run.active or self._told.get(run.id) == now:
                 continue
             self._told[run.id] = now
-            words = {"slice-end": "waits to be promoted", "done": "trained to the end"}
-            why = words.get(run.reason, run.reason)
+            why = _REASONS.get(run.reason, run.reason)
             value = number(view.study.loss(run.curve.last))
             better = run.curve.best_loss < self._best
-            self._best = min(self._best, run.curve.best_loss) if better else self._best
+            if better:
+                self._best = run.curve.best_loss
+                if run.curve.best_loss < run.curve.last:
+                    best = number(view.study.loss(run.curve.best_loss))
+                    value += f", best {best} at step {run.curve.best_step:g}"
             error = f": {run.error.strip().splitlines()[-1]}" if run.error.strip() else ""
             star = "  ← best so far" if better else ""
             lines.append(

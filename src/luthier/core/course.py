@@ -39,8 +39,11 @@ def extras(params: Mapping[str, Value]) -> dict[str, Value]:
 def check_points(name: str, points: Value) -> None:
     """PointError unless these are pairs of numbers, in the order of the steps."""
     try:
-        pairs = [(float(a), float(b)) for a, b in points]
-    except (TypeError, ValueError) as error:
+        pairs = [(a, b) for a, b in points]
+        if not all(isinstance(x, int | float) for pair in pairs for x in pair):
+            raise TypeError("not all are numbers")
+        pairs = [(float(a), float(b)) for a, b in pairs]
+    except (TypeError, ValueError, OverflowError) as error:
         raise PointError(f"{name}={points!r}: {error}; expected pairs of numbers.") from error
     if not pairs or not all(math.isfinite(a) and math.isfinite(b) and b >= 0 for a, b in pairs):
         raise PointError(f"{name}={points!r}; expected one pair of finite numbers or more.")

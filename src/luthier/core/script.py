@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from luthier.core.action import Change, Plan, RollBack
+from luthier.core.action import Change, Fork, Plan, RollBack
+from luthier.core.course import extras
 from luthier.core.domain import Value
 from luthier.core.ledger import Entry
 from luthier.core.study import Run, StudyView
@@ -35,6 +36,10 @@ def script_of(view: StudyView, diary: Sequence[Entry], run_id: str) -> Plan:
             found.append((run.parent.step, changed))
     start = dict(view.trials[root_of(view, run_id).trial].params)
     for entry in diary:
+        if entry.run_id == run_id and entry.state == "obeyed" and isinstance(entry.action, Fork):
+            if own := extras(entry.action.params):
+                found.append((run.parent.step if run.parent else 0.0, own))
+            continue
         if entry.run_id != run_id or entry.state != "obeyed" or entry.step is None:
             continue
         if isinstance(entry.action, Change):

@@ -297,6 +297,7 @@ class NoisePlateau:
             return None
         late = loss.part(0.6)
         constant = rate.last > 0.5 * float(np.max(rate.values))
+        constant &= not rate.last < 0.9 * rate.at(late.steps[0])  # it falls already
         gain = loss.last - forecast(loss, (evidence.max_steps or evidence.last_step) * 1.1)
         if not constant or abs(trend(late.levels)) > 1.28 or gain > loss.noise:
             return None

@@ -34,7 +34,7 @@ def before_study(report: Report) -> str:
         for f in grave
     ]
     if n := len(report.findings) - len(grave):
-        lines.append(f"{n} notes: luthier lint shows them")
+        lines.append(f"{n} {'note' if n == 1 else 'notes'}: luthier lint shows them")
     return "\n".join(lines) if grave else ""
 
 

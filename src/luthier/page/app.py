@@ -56,6 +56,9 @@ def make_app(store: Path, keys: Keys, host: str, feeds: dict[str, Feed] | None =
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        # read before somebody opens the link; what goes wrong is told to whoever asks
+        early = asyncio.create_task(desk.studies())
+        early.add_done_callback(lambda task: task.cancelled() or task.exception())
         yield
         await desk.close()
 

@@ -135,15 +135,15 @@ class Book:
             self._tuning = ProcessLock(self.store.paths.lock).owner() is not None
         return self._tuning
 
-    def kept(self, key: Any, make: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """An answer made once; the least used are forgotten."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        else:
-            self._kept[key] = make()
-            while len(self._kept) > _N_KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[key]
+    def kept(self, key: Any, stamp: Any, make: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """An answer made once for a stamp; the least used are forgotten."""
+        found = self._kept.get(key)
+        if found is None or found[0] != stamp:
+            found = self._kept[key] = (stamp, make())
+        self._kept.move_to_end(key)
+        while len(self._kept) > _N_KEPT:
+            self._kept.popitem(last=False)
+        return found[1]
 
     def close(self) -> None:
         """Let go of the file."""

@@ -36,8 +36,8 @@ def curves_json(
 
 def run_curves_json(book: Book, run: Run, names: Sequence[str], n_points: int) -> dict[str, Any]:
     """All metrics of a run, what was rolled back, and where the objective is heading."""
-    key = ("run", run.id, book.stamps[run.id], tuple(names), n_points)
-    found = book.kept(key, lambda: _run_curves(book, run, names, n_points))
+    key = ("run", run.id, tuple(names), n_points)
+    found = book.kept(key, book.stamps[run.id], lambda: _run_curves(book, run, names, n_points))
     return {**found, "revision": book.revision}
 
 
@@ -108,8 +108,8 @@ def _one(book: Book, run: Run, metric: str, n_points: int, by_time: bool) -> dic
             x = np.array([clock.at(float(step)) for step in x])
         return len(curve), x, curve.values[places].copy()
 
-    key = ("curve", run.id, metric, n_points, by_time, book.stamps[run.id])
-    n, x, y = book.kept(key, make)
+    key = ("curve", run.id, metric, n_points, by_time)
+    n, x, y = book.kept(key, book.stamps[run.id], make)
     return {"run": run.id, "state": run.state.value, "n": n, "x": numbers(x), "y": numbers(y)}
 
 

@@ -63,8 +63,8 @@ def _checkpoint_json(checkpoint: Checkpoint, sign: float) -> dict[str, Any]:
 def pages_json(book: Book, run_id: str) -> list[dict[str, Any]]:
     """The diary of a run with its verdicts."""
     made: list[Page] = book.kept(
-        ("diary", run_id, book.stamps.get(run_id, 0), book.n_actions[run_id],
-         _n_open(book, run_id)),
+        ("diary", run_id),
+        (book.stamps.get(run_id, 0), book.n_actions[run_id], _n_open(book, run_id)),
         lambda: diary_of(book.store, run_id),
     )  # fmt: skip
     return [page_json(page, book.view.study.metric, book.sign) for page in made]

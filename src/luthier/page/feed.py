@@ -60,7 +60,8 @@ class Feed:
             self._queues.discard(queue)
             if not self._queues and self._task is not None:
                 self._task.cancel()
-                self._task = None
+                self._task = self._book = None
+                self._log.clear()
                 self._desk.watched.discard(self._name)
 
     def end(self) -> None:

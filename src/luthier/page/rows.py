@@ -67,8 +67,8 @@ def study_details(book: Book) -> dict[str, Any]:
 
 def metric_names(book: Book, run_id: str) -> list[str]:
     """What a run reports."""
-    key = ("names", run_id, book.stamps[run_id])
-    found: list[str] = book.kept(key, lambda: [*book.store.metrics(run_id)])
+    stamp = book.stamps[run_id]
+    found: list[str] = book.kept(("names", run_id), stamp, lambda: [*book.store.metrics(run_id)])
     return found
 
 

@@ -15,8 +15,7 @@ _CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "PingFang S
 
 def save(draw: Callable[[], Any], path: Path) -> None:
     """Draw and write a figure; OptionError when matplotlib is missing or the file cannot be."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise OptionError(f"-o {path}; expected a name that ends in {', '.join(SUFFIXES)}.")
+    check_name(path)
     with look():
         figure = draw()
         try:
@@ -73,3 +72,9 @@ def scale(axes: Any, axis: Axis, n_ticks: int = 6) -> None:  # noqa: ANN401  mat
     axes.set_yticks([], minor=True)
     axes.set_ylim(axis.low, axis.high)
     axes.set_ylabel(axis.label)
+
+
+def check_name(path: Path) -> None:
+    """OptionError unless a picture can have this name."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise OptionError(f"-o {path}; expected a name that ends in {', '.join(SUFFIXES)}.")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.contracts import Policy, Sampler
-from luthier.core.action import Action, Author, Continue, Pause, Start, Stop
+from luthier.core.action import ASKS, Action, Author, Continue, Pause, Start, Stop
 from luthier.core.domain import Value
 from luthier.core.entry import Entry
 from luthier.core.forecast import forecast
@@ -58,7 +58,8 @@ class Children:
             return []  # it would be refused again; the diary says why
         if self.nurse is not None and number <= 1:
             actions = list(self.nurse.decide(view))
-            if actions or any(run.active for run in view.runs.values()) or not view.runs:
+            busy = any(run.active or waits_for_a_person(view, run) for run in view.runs.values())
+            if actions or busy or not view.runs:
                 return actions
         children = [run for run in view.current().values() if self._is_child(view, run)]
         actions = [action for run in children if (action := self._judge(view, run))]
@@ -154,6 +155,7 @@ def _unfinished(view: StudyView, children: Sequence[Run]) -> list[Continue]:
         for run in children
         if run.state is RunState.PAUSED and run.step < last and run.to_step <= run.step
         and run.reason != _SHARE_END and not run.reason.startswith(_PLATEAU)
+        and not waits_for_a_person(view, run)
     ]  # fmt: skip
 
 
@@ -267,6 +269,17 @@ def _reason(view: StudyView, lesson: Lesson, point: dict[str, Value], number: in
     return f"{words}; {learnt}" if (learnt := lesson.words()) else words
 
 
+def waits_for_a_person(view: StudyView, run: Run) -> bool:
+    """Whether a person paused the run, or is asked how it goes on."""
+    if run.state is not RunState.PAUSED:
+        return False
+    pauses = (e.action for e in reversed(view.diary)
+              if e.run_id == run.id and isinstance(e.action, Pause))  # fmt: skip
+    last = next(pauses, None)
+    by_hand = last is not None and last.author is Author.HUMAN and last.reason == run.reason
+    return by_hand or run.reason.startswith(ASKS)
+
+
 def _best_goes_on(view: StudyView, children: Sequence[Run]) -> list[Continue]:
     """When no child is left to begin: the best of those that had to wait, unless it is flat."""
     last = view.study.max_steps or math.inf
@@ -274,7 +287,7 @@ def _best_goes_on(view: StudyView, children: Sequence[Run]) -> list[Continue]:
         run
         for run in children
         if run.state is RunState.PAUSED and run.step < last
-        and math.isfinite(run.curve.best_loss)
+        and math.isfinite(run.curve.best_loss) and not waits_for_a_person(view, run)
     ]  # fmt: skip
     done = any(run.state is RunState.COMPLETED for run in view.runs.values())
     held = [run for run in waiting if run.reason == _SHARE_END or not done]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.action import Author, Change, Plan, RollBack
+from luthier.core.course import is_extra
 from luthier.core.domain import Value
 from luthier.core.script import root_of, script_of
 from luthier.core.short import short
@@ -100,7 +101,7 @@ def plan_for(space: Space, lesson: Lesson, point: Mapping[str, Value]) -> Plan:
                 scaled = value * float(now) / float(was)
                 domain = space.domains[name]
                 value = domain.from_unit(domain.to_unit(scaled))
-            elif was != now:
+            elif was != now or not (is_extra(name) or space.domains[name].live):
                 continue
             changed[name] = value
         found += [(step, changed)] if changed else []

@@ -95,6 +95,10 @@ MIGRATIONS: tuple[str, ...] = (
 )
 
 
+class OldStoreError(StoreError):
+    """Tables of an older Luthier."""
+
+
 class EmptyStoreError(StoreError):
     """A file without tables: somebody is about to make them, or nobody ever did."""
 
@@ -112,7 +116,7 @@ def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> None:
     if not upgrade:
         if version == 0:
             raise EmptyStoreError("the file holds no study; make one with luthier tune SCRIPT.")
-        raise StoreError(
+        raise OldStoreError(
             f"the store has schema {version}, expected {len(MIGRATIONS)}; "
             "open it once for writing (luthier resume) to bring it up to date."
         )

@@ -44,7 +44,7 @@ from luthier.core.paths import StudyPaths
 from luthier.core.space import space_from_json, space_to_json
 from luthier.core.study import Checkpoint, Study, StudyView
 from luthier.stores.loader import Changes, Loader
-from luthier.stores.schema import migrate
+from luthier.stores.schema import OldStoreError, migrate
 
 _JOIN_FROM = 2  # chunks a run may have before they are joined at its end
 
@@ -117,7 +117,6 @@ class SqliteStore:
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
             return Changes(self._revision)
-        self._version = version  # read before the rows: at worst one look too many
         ledger = self._ledger
         with self._reading():
             question, ledger.elapsed_s, ledger.closed, self._revision = self._db.execute(
@@ -126,6 +125,7 @@ class SqliteStore:
             ).fetchone()
             ledger.study = replace(ledger.study, budget=Budget(**json.loads(question)["budget"]))
             run_ids, numbers = self._loader.read(self._revision)
+        self._version = version  # as it was before the rows: at worst one look too many
         return Changes(self._revision, run_ids, numbers)
 
     @property
@@ -424,6 +424,11 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return _opened(path, "ro" if read_only else "rwc")
+        except OldStoreError:
+            if not os.access(path, os.W_OK):
+                raise
+            _opened(path, "rwc").close()  # brings the tables up to date
+            return _opened(path, "ro")
         except sqlite3.OperationalError:
             if not read_only or os.access(path.parent, os.W_OK):
                 raise

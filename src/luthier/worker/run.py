@@ -500,8 +500,8 @@ class LiveRun:
             self._writer.join()
         to = Checkpoint(**order["checkpoint"])
         state = read_checkpoint(Path(order["path"]), to)
-        self._say("back", to.step)
         self._autonomy.check(extras(order["params"]))
+        self._say("back", to.step)
         self._autonomy.take(extras(order["params"]))
         self._restore(to, state, {**self.params._values, **without_extras(order["params"])})
         self._best_loss = self._loss = to.loss if to.loss is not None else math.nan

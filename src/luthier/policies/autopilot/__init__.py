@@ -57,7 +57,7 @@ class Autopilot:
                     f"the autopilot pauses and forks runs, and run {run.id} cannot be saved; write "
                     "run.attach(model=model, optimizer=optimizer) before the loop."
                 )
-        if any(run.held for run in view.runs.values()):
+        if any(run.held and not run.state.ended for run in view.runs.values()):
             return []
         log = read(view)
         if log.main is None:
@@ -65,7 +65,9 @@ class Autopilot:
         return _tidy(log, log.main) or _raise(log, log.main)
 
     def _begin(self, view: StudyView, rate: str) -> list[Action]:
-        points = draw(view, self.sampler, min(view.n_free, view.n_new, 1))
+        n_new, default = min(view.n_free, view.n_new, 1), view.study.space.default()
+        feasible = view.study.space.feasible(default)
+        points = [default] * n_new if feasible else draw(view, self.sampler, n_new)
         planned = planned_steps(view)
         n_first = probe_steps(planned)
         if allowed_steps(planned) >= n_first:

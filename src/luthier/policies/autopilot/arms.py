@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 from luthier.core.action import Pause
+from luthier.core.course import without_extras
 from luthier.core.domain import Float, Value
 from luthier.core.entry import Entry
 from luthier.core.study import Run
@@ -57,7 +58,10 @@ def _regularizers(log: Logbook, run: Run) -> list[Arm]:
 def _allowed(log: Logbook, arm: Arm) -> bool:
     domain = log.view.study.space.domains.get(arm.parameter)
     inside = isinstance(domain, Float) and domain.low <= arm.tested <= domain.high
-    return inside and domain is not None and domain.live
+    if not inside or domain is None or not domain.live or log.main is None:
+        return False
+    point = {**without_extras(log.main.params), arm.parameter: arm.tested}
+    return log.view.study.space.feasible(point)
 
 
 def tests_of(log: Logbook) -> list[Entry]:

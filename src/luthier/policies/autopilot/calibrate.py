@@ -178,12 +178,16 @@ def _inside(log: Logbook, places: list[int]) -> list[int]:
 
 
 def _rate(log: Logbook, place: int) -> float | None:
-    """The rate at a place of the grid; None outside of the domain."""
+    """The rate at a place of the grid; None where the space has no such point."""
     assert log.first is not None
     domain = log.view.study.space.domains[log.rate]
     assert isinstance(domain, Float)
     rate = float(_trial_rate(log, log.first)) * c.GRID**place
-    return float(domain.cast(rate)) if domain.low <= rate <= domain.high else None
+    if not domain.low <= rate <= domain.high:
+        return None
+    rate = float(domain.cast(rate))
+    point = {**log.view.trials[log.first.trial].params, log.rate: rate}
+    return rate if log.view.study.space.feasible(point) else None
 
 
 def _probe(log: Logbook, rate: float, n_first: int) -> Fork:

@@ -22,7 +22,7 @@ def main_course(log: Logbook, step: float, first: float, end: float | None) -> d
     rise = max(1.0, c.RISE_SHARE * end) if first < 1.0 else 0.0
     top = min(step + rise, end)
     begin = ((step, first),) if rise else ()
-    return {name: (*begin, (top, 1.0), (end, 0.0))}
+    return {name: tuple((float(s), float(f"{f:.6g}")) for s, f in (*begin, (top, 1.0), (end, 0.0)))}
 
 
 def shortened(points: Points, step: float, lost: float) -> Points:

@@ -109,7 +109,8 @@ def rate_of(view: StudyView) -> str:
             return name
     raise PolicyError(
         "the autopilot changes the learning rate while a run trains, and the space has none that "
-        "may; declare lr=Float(1e-5, 1, log=True, live=True) and attach the optimizer."
+        "may; declare lr=Float(1e-5, 1, log=True, live=True), do not fix it by --set, and attach "
+        "the optimizer."
     )
 
 

@@ -33,7 +33,28 @@ export function stepsOf(name, value, entries, last) {
     if (places.at(-1)?.[1] !== now) places.push([entry.step, now]);
   }
   places.push([Math.max(last, places.at(-1)[0]), places.at(-1)[1]]);
-  return { x: places.map(([step]) => step), y: numbers(places.map(([, at]) => at)) };
+  const line = { x: places.map(([step]) => step), y: numbers(places.map(([, at]) => at)) };
+  const courses = done.filter((e) => `${name}/course` in (e.after ?? {}));
+  const points = courses.at(-1)?.after[`${name}/course`];
+  return points ? onCourse(line, points, courses.at(-1).step) : line;
+}
+
+/** A line times the factor of a course: pairs of step and factor, straight between them. */
+function onCourse(line, points, from) {
+  const last = line.x.at(-1);
+  const base = (at) => line.y[line.x.findLastIndex((x) => x <= at)];
+  const steps = [...line.x, from, ...points.map(([step]) => step), last].filter((x) => x <= last);
+  const x = [...new Set(steps)].sort((a, b) => a - b);
+  const y = x.map((at) => (at < from ? base(at) : base(at) * factorAt(points, at)));
+  return { x, y, stepped: false };
+}
+
+function factorAt(points, at) {
+  const next = points.findIndex(([step]) => step > at);
+  if (next === 0) return points[0][1];
+  if (next < 0) return points.at(-1)[1];
+  const [[a, low], [b, high]] = points.slice(next - 1, next + 1);
+  return low + ((high - low) * (at - a)) / (b - a);
 }
 
 /** Smallest and largest finite number of several lists; null where there is none. */

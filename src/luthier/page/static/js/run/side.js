@@ -112,7 +112,7 @@ export function createSide(stack, { objective, onChoose }) {
       rows.delete(key);
     }
     numeric.forEach((live, i) => {
-      const line = { ...stepsOf(live.name, live.value, run.entries, number(run.step) ?? 0), stepped: true };
+      const line = { stepped: true, ...stepsOf(live.name, live.value, run.entries, number(run.step) ?? 0) };
       draw(`p ${live.name}`, live.name, line, lineColor(i + 2), Boolean(live.log) && line.y.every((v) => v > 0), false);
     });
     for (const name of names) {
