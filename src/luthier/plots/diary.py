@@ -1,11 +1,13 @@
 """The diary of one run: its curve, what was changed when, and what came of it."""
 
 import math
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
 from luthier.contracts import Store
+from luthier.core.course import SUFFIX, Points, factor_at
 from luthier.core.script import script_of
 from luthier.core.short import short
 from luthier.diary import Page, diary_of
@@ -15,7 +17,8 @@ from luthier.svg.chart import BLUE, GREEN, GREY, ORANGE, RED
 
 # a shape and a colour each: neither has to be seen
 _MARKS = {"helped": ("^", GREEN), "hurt": ("v", RED), "could not tell": ("o", ORANGE)}
-_N_ROWS = 12
+_N_ROWS, _WIDTH = 12, 110  # actions told, characters in a line
+_N_DRAWN = 200  # points of a value that follows a course
 
 
 def diary(store: Store, run_id: str) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
@@ -24,8 +27,10 @@ def diary(store: Store, run_id: str) -> Any:  # noqa: ANN401  matplotlib.figure.
     live = _live(store, run_id)
     told = pages[-_N_ROWS:]
     n_panels = 1 + len(live)
-    drawn = figure(8, 3.4 + 1.1 * len(live) + 0.2 * (len(told) + 1))
-    heights = [3.0, *[1.0] * len(live), 0.2 * (len(told) + 1)]
+    lines = [line for page in told for line in wrap(_words(page, store), _WIDTH)]
+    lines = lines or ["nothing was changed"]
+    drawn = figure(8, 3.4 + 1.1 * len(live) + 0.2 * (len(lines) + 1))
+    heights = [3.0, *[1.0] * len(live), 0.2 * (len(lines) + 1)]
     panels = drawn.subplots(n_panels + 1, 1, squeeze=False, height_ratios=heights)[:, 0]
     top, words = panels[0], panels[-1]
     study = store.study
@@ -51,7 +56,6 @@ def diary(store: Store, run_id: str) -> Any:  # noqa: ANN401  matplotlib.figure.
         panel.tick_params(labelbottom=panel is panels[-2])
     panels[-2].set_xlabel("step")
     words.axis("off")
-    lines = [_words(page, store) for page in told] or ["nothing was changed"]
     words.text(0, 1, "\n".join(lines), va="top", fontsize=8, linespacing=1.5,
                transform=words.transAxes)  # fmt: skip
     top.set_title(f"{study.name}, run {run_id}: diary   ▲ helped   ▼ hurt   ● could not tell")
@@ -67,6 +71,8 @@ def _mark(top: Any, page: Page, now: Any, metric: str) -> None:  # noqa: ANN401
     if math.isfinite(value):
         top.plot([step], [value], shape, color=color, markersize=8, markeredgecolor="white",
                  zorder=4)  # fmt: skip
+    if not page.after and page.kind != "rollback":
+        return
     top.annotate(f"#{page.entry.number}", (step, 1), xycoords=("data", "axes fraction"),
                  xytext=(3, -3), textcoords="offset points", va="top", fontsize=8)  # fmt: skip
 
@@ -91,8 +97,23 @@ def _live(store: Store, run_id: str) -> dict[str, tuple[list[float], list[float]
         if len(numbers) == len(values):
             domain = view.study.space.domains.get(name)
             log = bool(getattr(domain, "log", False)) and min(numbers) > 0
+            courses = [(at, p[name + SUFFIX]) for at, p in script if name + SUFFIX in p]
+            if courses:
+                steps, numbers, log = *_on_courses(steps, numbers, courses), False
             found[name] = steps, numbers, log
     return found
+
+
+def _on_courses(
+    steps: list[float], values: list[float], courses: list[tuple[float, Points]]
+) -> tuple[list[float], list[float]]:
+    """The values times the factor of the course that held at each step."""
+    grid = np.linspace(0.0, steps[-1], _N_DRAWN)
+    held = np.array(values)[np.searchsorted(steps, grid, side="right") - 1]
+    for row, at in enumerate(grid):
+        begun = [points for since, points in courses if since <= at]
+        held[row] *= factor_at(begun[-1], float(at)) if begun else 1.0
+    return grid.tolist(), held.tolist()
 
 
 def _words(page: Page, store: Store) -> str:
