@@ -1,7 +1,7 @@
 // One action, whole: who, when, why, what it changed, what came of it.
 import { h } from "../dom.js";
 import { count, moment } from "../format.js";
-import { t } from "../i18n.js";
+import { because, t } from "../i18n.js";
 import { icon } from "./icons.js";
 import { isRollback } from "./series.js";
 import { authorWords, changed, fateWords, kindWords, outcomeClass, verdictWords } from "./words.js";
@@ -55,7 +55,7 @@ export function card(entry, metric, onUndo) {
         .join(" · "),
     ),
     changesOf(entry),
-    entry.reason && h("p", { class: "reason" }, entry.reason),
+    entry.reason && h("p", { class: "reason" }, because(entry.reason)),
     entry.why && h("p", { class: entry.state === "refused" ? "bad small" : "small" }, entry.why),
     verdictOf(entry, metric),
     onUndo &&

@@ -1,7 +1,7 @@
 // The diary: every action on the run, newest first.
 import { fill, h } from "../dom.js";
 import { count, moment } from "../format.js";
-import { t } from "../i18n.js";
+import { because, t } from "../i18n.js";
 import { changesOf, undoable, verdictOf } from "./cards.js";
 import { whenChanged } from "./changed.js";
 import { icon } from "./icons.js";
@@ -66,7 +66,7 @@ export function createDiary(metric, onUndo) {
       cell(
         "reason",
         { class: "reason" },
-        entry.reason,
+        entry.reason && because(entry.reason),
         entry.why && h("div", { class: entry.state === "refused" ? "bad small" : "quiet small" }, entry.why),
       ),
       cell("verdict", {}, verdictOf(entry, metric)),

@@ -1,7 +1,7 @@
 // The top of the run view: what it is, how far it is, how good it is.
 import { fill, h } from "../dom.js";
 import { count, duration, number, short, value } from "../format.js";
-import { t } from "../i18n.js";
+import { because, t } from "../i18n.js";
 import { runHref } from "../route.js";
 import { whenChanged } from "./changed.js";
 
@@ -74,7 +74,7 @@ export function createHead(studyName, buttons) {
         notes,
         run.reason &&
           run.state !== "running" &&
-          h("p", { class: "quiet small" }, t("run.reason", { reason: run.reason })),
+          h("p", { class: "quiet small" }, t("run.reason", { reason: because(run.reason) })),
         isIdle(run, study) && h("p", { class: "idle-note small" }, t("run.idle"), " ", h("code", {}, "luthier resume")),
         run.error &&
           h(

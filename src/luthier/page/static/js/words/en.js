@@ -156,7 +156,7 @@ export default {
   "reason.most-promising": "most promising",
   "reason.outside-best": "outside the best of its rung",
   "reason.below-median": "below the median",
-  "reason.slice-end": "waits to be promoted",
+  "reason.slice-end": "waits to go on",
   "reason.done": "trained to the end",
   "reason.next-interval": "next interval",
   "reason.replaced": "replaced by a better one",

@@ -156,7 +156,7 @@ export default {
   "reason.most-promising": "最有希望",
   "reason.outside-best": "未进入本级前列",
   "reason.below-median": "低于中位数",
-  "reason.slice-end": "等待晋级",
+  "reason.slice-end": "等待继续",
   "reason.done": "训练到底",
   "reason.next-interval": "下一区间",
   "reason.replaced": "被更好的取代",
