@@ -199,7 +199,7 @@ def _probe(log: Logbook, rate: float, n_first: int) -> Fork:
         to_step=n_first,
         params={log.rate: rate},
         seed=log.view.study.trial_seed(first.trial),  # the same batches for all
-        reason=f"{PROBE}: {log.rate}={rate:.3g} for {n_first} {'step' if n_first == 1 else 'steps'}",
+        reason=f"{PROBE}: {log.rate}={rate:.3g} for {n_first} step{'s' * (n_first > 1)}",
     )
 
 
