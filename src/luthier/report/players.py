@@ -30,17 +30,24 @@ def command(study: Study, recipe: Mapping[str, Any], script: str) -> tuple[str, 
     sampler = _innermost(policy)
     staged = _name({}, policy.get("options", {}).get("sampler") or {}) == "Staged"
     name = _pair(policy) or _name(POLICIES, policy)
-    words = ["luthier", "tune", script, "--policy", name]
     sampler_name = _name(SAMPLERS, sampler) if sampler and not _pair(policy) else ""
-    if sampler_name:
-        words += ["--sampler", sampler_name]
-    if staged:
-        words += ["--stages", "importance"]
+    words = ["luthier", "tune", script]
+    choice, asked = recipe.get("choice"), recipe.get("asked") or {}
+    workers = recipe.get("workers") or 1
+    if choice:  # measured and chosen; with the mode given, the rest follows again
+        words += ["--mode", choice["mode"]]
+        if asked.get("n_children"):
+            words += ["--children", str(asked["n_children"])]
+        workers = asked.get("workers")
+    else:
+        words += ["--policy", name, *(["--sampler", sampler_name] if sampler_name else [])]
+        words += ["--stages", "importance"] if staged else []
     budget = study.budget
     for option, value in (("--trials", budget.n_trials), ("--steps", budget.n_steps)):
         words += [option, f"{value:g}"] if value is not None else []
     words += ["--time", f"{budget.time_s:g}s"] if budget.time_s is not None else []
-    words += ["--workers", str(recipe.get("workers") or 1), "--seed", str(study.seed)]
+    words += ["--workers", str(workers)] if workers else []
+    words += ["--seed", str(study.seed)]
     if recipe.get("executor") == "inline":
         words += ["--executor", "inline"]
     for option, key, unit in (("--memory-gb", "memory_gb", ""), ("--disk-gb", "disk_gb", ""),
@@ -51,7 +58,8 @@ def command(study: Study, recipe: Mapping[str, Any], script: str) -> tuple[str, 
     for parameter, domain in study.space.domains.items():
         if isinstance(domain, Constant):
             words += ["--set", f"{parameter}={json.dumps(domain.value)}"]
-    return shlex.join(words), _is_default(policy, name, sampler_name or "random", staged)
+    as_it_was = bool(choice) or _is_default(policy, name, sampler_name or "random", staged)
+    return shlex.join(words), as_it_was
 
 
 def _is_default(policy: Mapping[str, Any], name: str, sampler: str, staged: bool) -> bool:

@@ -20,6 +20,7 @@ from luthier.policies.autopilot.intervene import intervene
 from luthier.policies.autopilot.logbook import (
     MAIN,
     PROBE,
+    SLOWER,
     Logbook,
     ask,
     end_of,
@@ -90,7 +91,7 @@ class Autopilot:
 def _tidy(log: Logbook, main: Run) -> list[Action]:
     """The probes that did not win end for good."""
     return [
-        Stop(run_id=run.id, reason="slower: another rate goes on")
+        Stop(run_id=run.id, reason=SLOWER)
         for run in (newest(log.view, run.id) for run in log.probes)
         if run.trial != main.trial and waits(run)
     ]
