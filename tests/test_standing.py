@@ -11,6 +11,7 @@ from luthier.core.curve import Curve
 from luthier.core.domain import Float
 from luthier.core.space import make_space
 from luthier.core.study import Run, RunState, Study, StudyView, Trial
+from luthier.policies.autopilot.logbook import SLOWER
 from luthier.standing import standing
 
 STUDY = Study("s", make_space({"x": Float(0, 1)}), "loss")
@@ -87,3 +88,18 @@ def test_the_metric_is_shown_as_reported() -> None:
     assert found is not None
     assert found.value > found.second_value
     assert found.gap == pytest.approx(found.value - found.second_value)
+
+
+def test_probes_of_the_autopilot_are_no_rivals() -> None:
+    rng = np.random.default_rng(3)
+    view = view_of([noisy(level, 0.01, rng) for level in (0.1, 0.5, 0.6)])
+    probes = {
+        run_id: replace(run, state=RunState.STOPPED, reason=SLOWER) if run.trial else run
+        for run_id, run in view.runs.items()
+    }
+    found = standing(replace(view, runs=probes))
+    assert found is not None
+    assert (found.n_rivals, found.second, found.p_best) == (0, None, None)
+    among = standing(view)
+    assert among is not None
+    assert among.n_rivals == 2

@@ -17,7 +17,7 @@ from luthier.cli import luthier as command
 from luthier.cli.look import by_merit
 from luthier.core.errors import OptionError
 from luthier.importance import importances
-from luthier.report import report, write
+from luthier.report import players, report, write
 from luthier.report.html import to_html
 from luthier.report.markdown import to_markdown
 from luthier.report.words import _WORDS
@@ -131,6 +131,16 @@ def test_how_to_repeat_it_is_a_command_that_repeats_it(
     assert again.best.value == study.best.value
     replay = re.search(r"luthier replay (\S+ --store s.db)", page)
     assert replay is not None
+
+
+def test_a_choice_is_repeated_by_its_mode(study: StudyResult) -> None:
+    recipe = {**study.store.recipe, "choice": {"mode": "children"},
+              "asked": {"mode": "children", "workers": None, "n_children": 3}}  # fmt: skip
+    words, as_it_was = players.command(study.store.study, recipe, "job.py:train")
+    began = "luthier tune job.py:train --mode children --children 3 --trials 14 --seed 0"
+    assert words.startswith(began)
+    assert "--workers" not in words
+    assert as_it_was
 
 
 def test_the_environment_and_the_findings_are_recorded_at_the_start(study: StudyResult) -> None:
