@@ -11,7 +11,6 @@ from typing import final
 
 from luthier.contracts import Assignment, Executor, Policy, Store
 from luthier.core.action import (
-    ASKS,
     Action,
     Author,
     Change,
@@ -41,6 +40,7 @@ from luthier.core.event import (
     Saved,
     Ticked,
 )
+from luthier.core.person import waits_for_a_person
 from luthier.core.retention import least_promising, n_bytes, spare, superseded
 from luthier.core.study import Checkpoint, Run, RunState, StudyView, Trial
 from luthier.worker.inbox import collect, settle
@@ -296,14 +296,8 @@ class Tuner:
 
     def _waits_for_a_human(self) -> bool:
         """Whether a run was paused by a person, or for one to say how it goes on."""
-        paused = {r.id: r for r in self._store.view().runs.values() if r.state is RunState.PAUSED}
-        if any(run.reason.startswith(ASKS) for run in paused.values()):
-            return True
-        return any(
-            entry.run_id in paused and paused[entry.run_id].reason == entry.action.reason
-            for entry in self._store.diary()
-            if isinstance(entry.action, Pause) and entry.action.author is Author.HUMAN
-        )
+        view = self._store.view()
+        return any(waits_for_a_person(view, run) for run in view.runs.values())
 
     def _orders(self) -> list[tuple[str, Action]]:
         now_s = self._clock()

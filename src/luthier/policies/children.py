@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.contracts import Policy, Sampler
-from luthier.core.action import ASKS, Action, Author, Continue, Pause, Start, Stop
+from luthier.core.action import Action, Author, Continue, Pause, Start, Stop
 from luthier.core.domain import Value
 from luthier.core.entry import Entry
 from luthier.core.forecast import forecast
+from luthier.core.person import waits_for_a_person
 from luthier.core.short import short
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.knowledge.stages import stages
@@ -267,17 +268,6 @@ def _reason(view: StudyView, lesson: Lesson, point: dict[str, Value], number: in
     words += f" ({view.study.metric} {sign * lesson.base.curve.best_loss:.3g})"
     words += f", {', '.join(moved)}" if moved else ""
     return f"{words}; {learnt}" if (learnt := lesson.words()) else words
-
-
-def waits_for_a_person(view: StudyView, run: Run) -> bool:
-    """Whether a person paused the run, or is asked how it goes on."""
-    if run.state is not RunState.PAUSED:
-        return False
-    pauses = (e.action for e in reversed(view.diary)
-              if e.run_id == run.id and isinstance(e.action, Pause))  # fmt: skip
-    last = next(pauses, None)
-    by_hand = last is not None and last.author is Author.HUMAN and last.reason == run.reason
-    return by_hand or run.reason.startswith(ASKS)
 
 
 def _best_goes_on(view: StudyView, children: Sequence[Run]) -> list[Continue]:

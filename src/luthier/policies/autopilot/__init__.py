@@ -11,6 +11,7 @@ from typing import final
 from luthier.contracts import Sampler
 from luthier.core.action import Action, Continue, Start, Stop
 from luthier.core.errors import PolicyError
+from luthier.core.person import waits_for_a_person
 from luthier.core.study import Run, StudyView
 from luthier.policies.autopilot import constants as c
 from luthier.policies.autopilot.calibrate import allowed_steps, calibrate, probe_steps
@@ -31,7 +32,6 @@ from luthier.policies.autopilot.logbook import (
     rate_of,
     read,
     waits,
-    waits_for_a_person,
 )
 from luthier.policies.drawing import draw
 
@@ -99,7 +99,7 @@ def _tidy(log: Logbook, main: Run) -> list[Action]:
 
 def _raise(log: Logbook, main: Run) -> list[Action]:
     """Guard, then tests, then onward to the last step."""
-    if waits_for_a_person(log, main) or is_asked(log, main):
+    if waits_for_a_person(log.view, main) or is_asked(log, main):
         return []
     if n_refused(log, main) >= c.N_REFUSED:
         return ask(main, "what the autopilot wanted was refused; see the diary")

@@ -161,16 +161,6 @@ def waits(run: Run) -> bool:
     return run.state is RunState.PAUSED
 
 
-def waits_for_a_person(log: Logbook, run: Run) -> bool:
-    """Whether a person paused the run, or was asked."""
-    if not waits(run):
-        return False
-    pauses = [e.action for e in log.entries if isinstance(e.action, Pause)]
-    if run.reason.startswith(ASKS):
-        return True
-    return bool(pauses) and pauses[-1].reason == run.reason and pauses[-1].author is Author.HUMAN
-
-
 def is_asked(log: Logbook, run: Run) -> bool:
     """Whether an action of the autopilot on the run is still to be obeyed."""
     return any(
