@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers.pool import line_of
+from peers.line import line_of
 from search_venvs import SLOW, VENVS, venv_of
 
 from luthier.core.action import Action
@@ -79,9 +79,7 @@ def run(job: Job) -> dict[str, Any]:
     policy = policy_on(table, job.policy)
     if isinstance(policy, FreezeThaw):
         policy = watch = Watch(policy, table)
-    outcome = simulate(
-        table, policy, budget_runs=job.budget, n_workers=job.workers, seed=job.seed
-    )
+    outcome = simulate(table, policy, budget_runs=job.budget, n_workers=job.workers, seed=job.seed)
     scores = np.array(watch.scores if watch else [])
     cpu_s = time.process_time() - began_s
     line = line_of(job.as_line(), outcome.regret, outcome.decision_ms, cpu_s)
@@ -116,7 +114,7 @@ class Watch:
 
 
 def export(jobs: Iterable[Job], folder: Path) -> dict[str, Path]:
-    """The tables of these jobs as `peers.pool.Curves` files; task -> file."""
+    """The tables of these jobs as files of `peers/curves.py`; task -> file."""
     files: dict[str, Path] = {}
     for job in jobs:
         if job.task not in files:

@@ -15,6 +15,7 @@ TORCH = "torch==2.13.0"
 class Venv:
     """What is installed, one call of pip after the other, and which searchers live there."""
 
+    title: str
     policies: tuple[str, ...]
     script: str  # in benchmarks/peers
     pip: tuple[str, ...]
@@ -26,30 +27,35 @@ class Venv:
 _OPTUNA = ("optuna-tpe", "optuna-tpe-hyperband", "optuna-tpe-halving", "optuna-gp")
 _SYNE_TUNE = ("syne-tune-bohb", "syne-tune-asha-cqr", "syne-tune-asha-bore")
 _SYNE_TUNE_OLD = ("mobster", "hyper-tune", "dyhpo", "pasha")
+_HEBO = (
+    "numpy==1.24.4 scipy==1.11.4 pandas==2.0.3 scikit-learn==1.3.2 matplotlib==3.7.5 "
+    "gpytorch==1.11 linear_operator==0.5.1 catboost disjoint-set GPy==1.13.2 cma==3.2.2 "
+    "pymoo==0.6.0 hebo==0.3.6"
+)
 VENVS = {
     "optuna": Venv(
-        _OPTUNA, "optuna_peer.py", ("optuna==5.0.0 cmaes scipy sqlalchemy",), ("optuna",), _OPTUNA
+        "Optuna 5.0.0", _OPTUNA, "optuna_peer.py",
+        ("optuna==5.0.0 cmaes scipy sqlalchemy",), ("optuna",), _OPTUNA,
     ),
     "syne-tune": Venv(
-        _SYNE_TUNE, "syne_tune_peer.py", ("syne-tune[extra]==0.16.0",), ("syne_tune",), _SYNE_TUNE
+        "Syne Tune 0.16.0", _SYNE_TUNE, "syne_tune_peer.py",
+        ("syne-tune[extra]==0.16.0",), ("syne_tune",), _SYNE_TUNE,
     ),
     "syne-tune-old": Venv(
-        _SYNE_TUNE_OLD, "syne_tune_old_peer.py", ("syne-tune[gpsearchers,basic]==0.13.0",),
-        ("syne_tune",), _SYNE_TUNE_OLD, torch=False,
+        "Syne Tune 0.13.0", _SYNE_TUNE_OLD, "syne_tune_old_peer.py",
+        ("syne-tune[gpsearchers,basic]==0.13.0",), ("syne_tune",), _SYNE_TUNE_OLD, torch=False,
     ),
-    "smac": Venv(("smac",), "smac_peer.py", ("smac==2.4.1",), ("smac", "ConfigSpace"), torch=False),
-    "dehb": Venv(("dehb",), "dehb_peer.py", ("dehb==0.1.2",), ("dehb",), torch=False),
+    "smac": Venv(
+        "SMAC3 2.4.1", ("smac",), "smac_peer.py", ("smac==2.4.1",), ("ConfigSpace", "smac"),
+        torch=False,
+    ),
+    "dehb": Venv("DEHB 0.1.2", ("dehb",), "dehb_peer.py", ("dehb==0.1.2",), ("dehb",), torch=False),
     "neps": Venv(
-        ("neps-priorband",), "neps_peer.py", ("neural-pipeline-search==0.17.0",), ("neps", "torch")
+        "NePS 0.17.0", ("neps-priorband",), "neps_peer.py",
+        ("neural-pipeline-search==0.17.0",), ("neps", "torch"),
     ),
-    "hebo": Venv(
-        ("hebo",), "hebo_peer.py",
-        ("numpy==1.24.4 scipy==1.11.4 pandas==2.0.3 scikit-learn==1.3.2 matplotlib==3.7.5 "
-         "gpytorch==1.11 linear_operator==0.5.1 catboost disjoint-set GPy==1.13.2 cma==3.2.2 "
-         "pymoo==0.6.0 hebo==0.3.6",),
-        ("hebo", "pandas", "torch"),
-    ),
-    "ax": Venv(("ax",), "ax_peer.py", ("ax-platform==1.3.1",), ("ax", "torch")),
+    "hebo": Venv("HEBO 0.3.6", ("hebo",), "hebo_peer.py", (_HEBO,), ("hebo", "pandas", "torch")),
+    "ax": Venv("Ax 1.3.1", ("ax",), "ax_peer.py", ("ax-platform==1.3.1",), ("ax", "torch")),
 }  # fmt: skip
 # a search takes more than some ten seconds: fewer seeds
 SLOW = (

@@ -10,8 +10,9 @@ from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
+from curves import Curves
 from numpy.typing import NDArray
-from pool import Ask, Curves, Searcher
+from pool import Ask, Searcher
 from serve import serve
 
 

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from curves import Curves
 from numpy.typing import NDArray
-from pool import Ask, Curves, Searcher
+from pool import Ask, Searcher
 from serve import serve
 
 

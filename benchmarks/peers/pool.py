@@ -14,64 +14,23 @@ rules, the same for all:
   knows the table.
 - A result for a budget is the lowest loss up to there, as the regret counts it.
 - A step without a report repeats the one before.
-- Workers run in the table's seconds; the order of steps follows. Decisions cost no simulated time.
+- Workers run in the table's seconds; the order of steps follows. Decisions cost no such time.
 - A search ends when its steps are paid, when the searcher has nothing more to ask for, or when
-  `IDLE` asks in a row brought no step that was not paid already; the rest counts with the last best.
+  `IDLE` asks in a row brought no step that had to be paid; the rest counts with the last best.
 """
 
 import heapq
 import math
-import resource
-import sys
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from curves import Curves
 from numpy.typing import NDArray
 
 IDLE = 200
-
-
-@dataclass(frozen=True)
-class Curves:
-    """A table as arrays: `m` points with their rows, `n` curves of up to `T` steps."""
-
-    x: NDArray[np.float64]  # (m, columns) in [0, 1]
-    first: NDArray[np.int64]  # (m + 1,): rows of point i are row_of[first[i]:first[i + 1]]
-    row_of: NDArray[np.int64]  # (n,)
-    losses: NDArray[np.float64]  # (n, T), NaN where there is no report
-    n_steps: NDArray[np.int64]  # (n,)
-    diverged: NDArray[np.bool_]  # (n,)
-    step_s: NDArray[np.float64]  # (n, T)
-    prior: NDArray[np.float64]  # (columns,) what names let expect, NaN where nothing
-    low: float  # best loss of the table: regret 0
-    middle: float  # median of the rows' best losses: regret 1
-
-    @property
-    def max_steps(self) -> int:
-        """Steps of a full training."""
-        return int(self.losses.shape[1])
-
-    @property
-    def limit(self) -> float:
-        """The highest loss that a searcher is told."""
-        start = np.median(self.losses[:, 0][np.isfinite(self.losses[:, 0])])
-        return float(start + max(start - self.low, self.middle - self.low))
-
-    def regret(self, loss: NDArray[np.float64]) -> NDArray[np.float64]:
-        """As `luthier.tables.Table.regret`."""
-        scaled = (loss - self.low) / max(self.middle - self.low, 1e-300)
-        return np.clip(np.where(np.isnan(scaled), 1.0, scaled), 0.0, 1.0)
-
-
-def load(path: Path) -> Curves:
-    """Read what `search_jobs.export` wrote."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    return Curves(**{k: float(v) if v.ndim == 0 else v for k, v in arrays.items()})
 
 
 @dataclass(frozen=True)
@@ -220,26 +179,3 @@ class Search:
         answer = method(*args, **named)
         self._spent_s += time.process_time() - began_s
         return answer
-
-
-def peak_mb() -> float:
-    """Most memory that this process has held so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak / (2**20 if sys.platform == "darwin" else 2**10))
-
-
-def line_of(
-    key: dict[str, Any], regret: NDArray[np.float64], decision_ms: Any, cpu_s: float  # noqa: ANN401
-) -> dict[str, Any]:
-    """The line of a search, the same for Luthier's policies and for peers."""
-    ms = np.asarray(decision_ms)
-    shares = {
-        f"r{p}": float(regret[max(1, round(p / 100 * len(regret))) - 1]) for p in (10, 30, 100)
-    }
-    return {
-        **key, "anytime": float(regret.mean()), **shares,
-        "curve": [round(float(r), 4) for r in regret[:: max(1, len(regret) // 100)]],
-        "decision_ms_p50": float(np.median(ms)) if len(ms) else None,
-        "decision_ms_p95": float(np.quantile(ms, 0.95)) if len(ms) else None,
-        "cpu_s": cpu_s, "peak_mb": peak_mb(), "covered": 0, "predicted": 0,
-    }  # fmt: skip

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pool import Curves, Search, Searcher, line_of, load
+from curves import Curves, load
+from line import line_of
+from pool import Search, Searcher
 
 KEYS = ("task", "policy", "budget", "workers", "seed")
 Make = Callable[[Curves, int, int, int], Searcher]  # curves, seed, workers, budget in steps

@@ -11,8 +11,9 @@ from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
+from curves import Curves
 from numpy.typing import NDArray
-from pool import Ask, Curves, Searcher
+from pool import Ask, Searcher
 from serve import serve
 
 
@@ -49,7 +50,7 @@ def make(curves: Curves, seed: int, workers: int, budget: int) -> Searcher:
     from smac import MultiFidelityFacade, Scenario
 
     columns = [f"x{j}" for j in range(curves.x.shape[1])]
-    space = ConfigurationSpace({name: (0.0, 1.0) for name in columns}, seed=seed)
+    space = ConfigurationSpace(dict.fromkeys(columns, (0.0, 1.0)), seed=seed)
     folder = tempfile.TemporaryDirectory()
     scenario = Scenario(
         space, deterministic=True, n_trials=budget, min_budget=1, max_budget=curves.max_steps,

@@ -3,20 +3,22 @@
 All four pause and resume. They are told the rows through `restrict_configurations`, so they choose
 among real rows as Luthier does, and no suggestion has to move. Divergence: `on_trial_error`, which
 keeps the point from being tried again. MOBSTER and Hyper-Tune promote; Hyper-Tune has four
-brackets, as in its authors' comparison; the rest are defaults.
+brackets, as in its authors' comparison; DyHPO decides after every step, as its documentation says.
+The rest are defaults.
 """
 
 from functools import partial
 from typing import Any
 
-from pool import Curves, Searcher
+from curves import Curves
+from pool import Searcher
 from serve import serve
 from syne_tune_peer import SyneTune, names
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "MOBSTER": {"type": "promotion"},
     "HyperTune": {"type": "promotion", "brackets": 4},
-    "DyHPO": {},
+    "DyHPO": {"rung_increment": 1, "grace_period": 1},
     "PASHA": {},
 }
 

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from curves import Curves
 from numpy.typing import NDArray
-from pool import Ask, Curves, Searcher
+from pool import Ask, Searcher
 from serve import serve
 
 
@@ -20,7 +21,10 @@ class SyneTune:
     """A scheduler of any version behind its public methods."""
 
     def __init__(
-        self, scheduler: Any, suggest: Callable[[int], Any], curves: Curves  # noqa: ANN401
+        self,
+        scheduler: Any,  # noqa: ANN401
+        suggest: Callable[[int], Any],
+        curves: Curves,
     ) -> None:
         from syne_tune.backend.trial_status import Trial
         from syne_tune.optimizer.scheduler import SchedulerDecision

@@ -1,0 +1,105 @@
+"""Peers in processes of their own: one job in, one line out; a crash or a time-out ends one job."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from search_jobs import Job
+from search_venvs import VENVS
+
+SCRIPTS = Path(__file__).parent / "peers"
+Emit = Callable[[dict[str, Any]], None]
+
+
+class Peer:
+    """The process of a searcher; begun when a job needs it, and anew after it died."""
+
+    def __init__(self, command: Sequence[str], log: IO[str]) -> None:
+        self._command = list(command)
+        self._log = log
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        """The line of results; one with `failed` when the process died or took too long."""
+        process = self._started()
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(timeout_s, stop)
+        timer.start()
+        text = ""
+        try:
+            if process.stdin and process.stdout:
+                process.stdin.write(json.dumps(job) + "\n")
+                process.stdin.flush()
+                text = process.stdout.readline()
+        except BrokenPipeError:
+            pass  # it died before it read the job
+        finally:
+            timer.cancel()
+        if text.endswith("\n"):
+            line: dict[str, Any] = json.loads(text)
+            return line
+        process.kill()
+        code = process.wait()
+        self._process = None
+        why = f"over {timeout_s:g} s" if late.is_set() else f"the process ended with {code}"
+        return {"failed": why}
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            if self._process.stdin:
+                self._process.stdin.close()
+            self._process.wait()
+            if self._process.stdout:
+                self._process.stdout.close()
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
+                text=True, env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+            )  # fmt: skip
+        return self._process
+
+
+def run_peers(
+    python: Path, venv: str, jobs: Sequence[Job], files: Mapping[str, Path], log: Path,
+    n_processes: int, timeout_s: float, emit: Emit,
+) -> None:  # fmt: skip
+    """All jobs of one environment, in `n_processes` at a time; `emit` gets every line."""
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+
+    def work() -> None:
+        with log.open("a") as errors:
+            peer = Peer([str(python), str(SCRIPTS / VENVS[venv].script)], errors)
+            try:
+                while True:
+                    job = waiting.get_nowait()
+                    told = {**job.as_line(), "file": str(files[job.task])}
+                    line = {**job.as_line(), **peer.run(told, timeout_s)}
+                    if "failed" in line:
+                        print(f"\nFAILED {job.key}: {line['failed']} ({log})", file=sys.stderr)
+                    emit(line)
+            except queue.Empty:
+                pass
+            finally:
+                peer.close()
+
+    threads = [threading.Thread(target=work) for _ in range(min(n_processes, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
