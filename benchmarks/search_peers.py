@@ -50,8 +50,8 @@ class Peer:
             line: dict[str, Any] = json.loads(text)
             return line
         process.kill()
-        code = process.wait()
-        self._process = None
+        process.communicate()
+        self._process, code = None, process.returncode
         why = f"over {timeout_s:g} s" if late.is_set() else f"the process ended with {code}"
         return {"failed": why}
 
