@@ -36,9 +36,11 @@ bench: .venv/bench
 	$(BIN)/python benchmarks/rollback.py
 	$(BIN)/python benchmarks/page.py
 
-# TABLES=FOLDER, of docs/tables.md; goes on where it was stopped
+# TABLES="FOLDER …", of docs/tables.md; goes on where it was stopped. Peers get environments of their
+# own in .venv-peers (8 of them, 10 GB). SEARCH: more options, such as --budgets 5 --every 4 --jobs 2
 bench-search: .venv/bench
-	$(BIN)/python benchmarks/search.py --tables $(TABLES) --out search.jsonl
+	$(BIN)/python benchmarks/search.py $(addprefix --tables ,$(TABLES)) --out search.jsonl \
+		--write docs/benchmarks.md $(SEARCH)
 
 clean:
 	rm -rf .venv

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from search_jobs import KEYS, OURS, PEERS, Job, export, jobs, run
 from search_peers import run_peers
 from search_report import report, write
 from search_venvs import SLOW, VENVS, ready
+
+from luthier.registry import POLICIES
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,6 +58,10 @@ class Output:
         self._n_missing = n_missing
         self._n_done = 0
 
+    def close(self) -> None:
+        """No more lines."""
+        self._file.close()
+
     def emit(self, line: dict[str, Any]) -> None:
         """Append a line."""
         with self._lock:
@@ -71,7 +78,7 @@ def run_all(missing: Sequence[Job], options: argparse.Namespace, output: Output)
     with tempfile.TemporaryDirectory() as folder:
         for seed in sorted({job.seed for job in missing}):
             now = [job for job in missing if job.seed == seed]
-            run_ours([job for job in now if job.policy in OURS], options.jobs, output.emit)
+            run_ours([job for job in now if job.policy not in PEERS], options.jobs, output.emit)
             for name, venv in VENVS.items():
                 own = [job for job in now if job.policy in venv.policies]
                 if not own:
@@ -104,7 +111,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tables", action="append", default=[], help="folder of tables")
     parser.add_argument("--out", required=True, help="file of JSON lines to append to")
     parser.add_argument("--policies", nargs="+", default=[*OURS, *PEERS],
-                        choices=[*OURS, *PEERS])  # fmt: skip
+                        choices=sorted({*OURS, *PEERS, *POLICIES}), metavar="NAME")  # fmt: skip
     parser.add_argument("--budgets", nargs="+", type=float, default=[5.0, 20.0, 50.0])
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--seeds", type=int, default=20)
@@ -131,7 +138,8 @@ def main() -> None:
         missing = [job for job in asked if job.key not in known]
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")  # the processes begin after this
-        run_all(missing, options, Output(path, len(missing)))
+        with closing(Output(path, len(missing))) as output:
+            run_all(missing, options, output)
         print(file=sys.stderr)
     text = report(read(path))
     if options.write:

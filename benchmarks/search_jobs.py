@@ -119,7 +119,8 @@ def export(jobs: Iterable[Job], folder: Path) -> dict[str, Path]:
     for job in jobs:
         if job.task not in files:
             file = folder / (job.task.replace("/", "--") + ".npz")
-            export_table(load_table(Path(job.folder), job.name), file)
+            if not file.exists():
+                export_table(load_table(Path(job.folder), job.name), file)
             files[job.task] = file
     return files
 

@@ -1,7 +1,6 @@
 """Peers in processes of their own: one job in, one line out; a crash or a time-out ends one job."""
 
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -55,8 +54,13 @@ class Peer:
         why = f"over {timeout_s:g} s" if late.is_set() else f"the process ended with {code}"
         return {"failed": why}
 
+    def kill(self) -> None:
+        """End the process now; the job under way fails."""
+        if self._process is not None:
+            self._process.kill()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process when it has nothing more to do."""
         if self._process is not None:
             if self._process.stdin:
                 self._process.stdin.close()
@@ -68,7 +72,7 @@ class Peer:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
-                text=True, env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+                text=True, start_new_session=True,  # an interrupt is for us: see `run_peers`
             )  # fmt: skip
         return self._process
 
@@ -81,25 +85,34 @@ def run_peers(
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
+    stopped = threading.Event()
 
-    def work() -> None:
-        with log.open("a") as errors:
-            peer = Peer([str(python), str(SCRIPTS / VENVS[venv].script)], errors)
+    def work(peer: Peer) -> None:
+        while not stopped.is_set():
             try:
-                while True:
-                    job = waiting.get_nowait()
-                    told = {**job.as_line(), "file": str(files[job.task])}
-                    line = {**job.as_line(), **peer.run(told, timeout_s)}
-                    if "failed" in line:
-                        print(f"\nFAILED {job.key}: {line['failed']} ({log})", file=sys.stderr)
-                    emit(line)
+                job = waiting.get_nowait()
             except queue.Empty:
-                pass
-            finally:
-                peer.close()
+                break
+            told = {**job.as_line(), "file": str(files[job.task])}
+            line = {**job.as_line(), **peer.run(told, timeout_s)}
+            if stopped.is_set():
+                break  # what was interrupted has not failed
+            if "failed" in line:
+                print(f"\nFAILED {job.key}: {line['failed']} ({log})", file=sys.stderr)
+            emit(line)
+        peer.close()
 
-    threads = [threading.Thread(target=work) for _ in range(min(n_processes, len(jobs)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with log.open("a") as errors:
+        command = [str(python), str(SCRIPTS / VENVS[venv].script)]
+        peers = [Peer(command, errors) for _ in range(min(n_processes, len(jobs)))]
+        threads = [threading.Thread(target=work, args=(peer,)) for peer in peers]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            stopped.set()
+            for peer in peers:
+                peer.kill()
+            raise

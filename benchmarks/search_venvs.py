@@ -26,7 +26,7 @@ class Venv:
 
 _OPTUNA = ("optuna-tpe", "optuna-tpe-hyperband", "optuna-tpe-halving", "optuna-gp")
 _SYNE_TUNE = ("syne-tune-bohb", "syne-tune-asha-cqr", "syne-tune-asha-bore")
-_SYNE_TUNE_OLD = ("mobster", "hyper-tune", "dyhpo", "pasha")
+_SYNE_TUNE_OLD = ("mobster", "hyper-tune", "dyhpo", "syne-tune-pasha")
 _HEBO = (
     "numpy==1.24.4 scipy==1.11.4 pandas==2.0.3 scikit-learn==1.3.2 matplotlib==3.7.5 "
     "gpytorch==1.11 linear_operator==0.5.1 catboost disjoint-set GPy==1.13.2 cma==3.2.2 "

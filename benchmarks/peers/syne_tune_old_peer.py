@@ -45,5 +45,5 @@ if __name__ == "__main__":
         "mobster": partial(make, "MOBSTER"),
         "hyper-tune": partial(make, "HyperTune"),
         "dyhpo": partial(make, "DyHPO"),
-        "pasha": partial(make, "PASHA"),
+        "syne-tune-pasha": partial(make, "PASHA"),
     })  # fmt: skip
