@@ -1,5 +1,6 @@
 """The report of `benchmarks/search.py` in Markdown, and where it goes in a page."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from search_venvs import VENVS
 
 OURS, GATE = "freeze-thaw", "asha"
 BEGIN, END = "<!-- search -->", "<!-- /search -->"
+_PLACE = re.compile(r"\w+://\S+|(/[^/\s:'\"]+){2,}/?")  # addresses and paths mean nothing elsewhere
 Line = Mapping[str, Any]
 HEAD = (
     "| searcher | anytime regret [95 %] | freeze-thaw on the same | 10 % | 30 % | 100 % "
@@ -143,7 +145,7 @@ def _not_run(lines: Iterable[Line]) -> str:
     why: dict[str, Counter[str]] = {}
     for line in lines:
         if "failed" in line:
-            why.setdefault(line["policy"], Counter())[line["failed"]] += 1
+            why.setdefault(line["policy"], Counter())[_PLACE.sub("…", line["failed"])] += 1
     told = [f"- not run: {policy}, {n} searches: {reason}"
             for policy, reasons in sorted(why.items())
             for reason, n in reasons.items()]  # fmt: skip

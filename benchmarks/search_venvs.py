@@ -96,4 +96,4 @@ def _call(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-        raise OSError(f"{' '.join(command[:6])} … failed: {' '.join(last)}")
+        raise OSError(f"{' '.join(command[1:3])} failed: {' '.join(last)}")

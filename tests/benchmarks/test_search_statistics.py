@@ -66,7 +66,10 @@ def lines() -> list[dict[str, Any]]:
             for seed in range(n_seeds) for task in ("a", "b")
         ]  # fmt: skip
     broken = {"task": "f/a", "policy": "hebo", "budget": 5.0, "workers": 1, "seed": 0}
-    return [*made, {**broken, "failed": "not installed: no network"}]
+    return [
+        *made,
+        {**broken, "failed": "not installed: no network in /home/me/venvs: see https://a.b/c"},
+    ]
 
 
 def test_the_report_says_sizes_and_what_was_not_run(tmp_path: Path) -> None:
@@ -77,7 +80,7 @@ def test_the_report_says_sizes_and_what_was_not_run(tmp_path: Path) -> None:
     (ax,) = [row for row in text.splitlines() if row.startswith("| ax ")]
     assert "2 × 2 |" in ax
     assert "| 0.205 |" in ax  # freeze-thaw on the two seeds that Ax has
-    assert "- not run: hebo, 1 searches: not installed: no network" in text
+    assert "- not run: hebo, 1 searches: not installed: no network in …: see …" in text
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- search -->\nold\n<!-- /search -->\nafter\n")
     report.write(page, "new")
