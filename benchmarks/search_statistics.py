@@ -30,13 +30,15 @@ def mean(values: Mapping[str, np.ndarray]) -> float:
 
 def interval(values: Mapping[str, np.ndarray], rng: np.random.Generator) -> tuple[float, float]:
     """95 % bootstrap interval of the mean: tasks drawn first, then their seeds."""
-    tasks = list(values)
-    means = []
-    for _ in range(N_DRAWS):
-        drawn = rng.choice(len(tasks), len(tasks))
-        ones = [values[tasks[t]] for t in drawn]
-        means.append(np.mean([of_one[rng.integers(len(of_one), size=len(of_one))].mean()
-                              for of_one in ones]))  # fmt: skip
+    counts = np.array([len(of_one) for of_one in values.values()])
+    padded = np.zeros((len(counts), counts.max()))  # (tasks, seeds)
+    for row, of_one in zip(padded, values.values(), strict=True):
+        row[: len(of_one)] = of_one
+    tasks = rng.integers(len(counts), size=(N_DRAWS, len(counts)))
+    n = counts[tasks][..., None]
+    seeds = (rng.random((*tasks.shape, counts.max())) * n).astype(int)
+    kept = np.arange(counts.max()) < n
+    means = ((padded[tasks[..., None], seeds] * kept).sum(axis=2) / n[..., 0]).mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
