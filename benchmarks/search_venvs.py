@@ -57,10 +57,9 @@ VENVS = {
     "hebo": Venv("HEBO 0.3.6", ("hebo",), "hebo_peer.py", (_HEBO,), ("hebo", "pandas", "torch")),
     "ax": Venv("Ax 1.3.1", ("ax",), "ax_peer.py", ("ax-platform==1.3.1",), ("ax", "torch")),
 }  # fmt: skip
-# a search takes more than some ten seconds: fewer seeds
+# a search of 20 full trainings takes more than some ten seconds of CPU: fewer seeds
 SLOW = (
-    "optuna-gp", "syne-tune-asha-cqr", "syne-tune-asha-bore", "mobster", "hyper-tune", "dyhpo",
-    "hebo", "ax",
+    "syne-tune-asha-cqr", "syne-tune-asha-bore", "mobster", "hyper-tune", "dyhpo", "hebo", "ax",
 )  # fmt: skip
 
 

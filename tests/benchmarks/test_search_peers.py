@@ -108,12 +108,12 @@ def test_an_environment_that_pip_refuses_is_told(
 
 def test_slow_peers_get_their_own_number_of_seeds(folder: Path) -> None:
     ours = import_module("search_jobs")
-    asked = list(ours.jobs([str(folder)], ["asha", "ax", "optuna-gp"], [5.0], [1, 8], 3, 1, 1))
+    asked = list(ours.jobs([str(folder)], ["asha", "ax", "dyhpo"], [5.0], [1, 8], 3, 1, 1))
     counted = [(job.policy, job.workers, job.seed) for job in asked]
     assert sum(policy == "asha" for policy, _, _ in counted) == 6
     assert [job for job in counted if job[0] == "ax"] == [("ax", 1, 0)]  # one worker only
-    assert [job for job in counted if job[0] == "optuna-gp"] == [
-        ("optuna-gp", 1, 0), ("optuna-gp", 8, 0)
+    assert [job for job in counted if job[0] == "dyhpo"] == [
+        ("dyhpo", 1, 0), ("dyhpo", 8, 0)
     ]  # fmt: skip
 
 
