@@ -1,7 +1,10 @@
 """Faint priors from the names of parameters."""
 
+import numpy as np
+
 from luthier.core.domain import Choice, Float, Int
 from luthier.core.space import make_space
+from luthier.models.priors import Belief
 from luthier.policies.hunches import with_hunches
 
 
@@ -17,6 +20,23 @@ def test_names_that_are_known_get_a_prior() -> None:
     assert [domains[n].prior for n in ("speed", "depth", "opt")] == [None] * 3
     momentum = make_space({"lr": Float(1e-5, 1.0, log=True), "momentum": Float(0.0, 0.99)})
     assert with_hunches(momentum).domains["lr"].default() > 0.01, "what goes with momentum"
+
+
+def test_advice_on_decay_is_not_on_a_penalty_in_the_loss() -> None:
+    wide = Float(1e-8, 10.0, log=True)
+    domains = with_hunches(make_space({"l2": wide, "weight_decay": wide, "beta1": Float(0, 1)}))
+    assert domains.domains["l2"].prior is None
+    assert domains.domains["weight_decay"].prior is not None
+
+
+def test_a_rate_is_believed_to_a_factor_of_ten_however_wide_its_range() -> None:
+    for low, name, decades in ((1e-8, "lr", 1.0), (1e-8, "speed", 2.25), (1e-3, "lr", 1.0)):
+        space = make_space({name: Float(low, 10.0, log=True, prior=0.1, confidence="low")})
+        drawn = Belief(space).draw(4000, np.random.default_rng(0))[:, 0]
+        magnitudes = np.log10(low) + drawn * np.log10(10.0 / low)
+        near = np.mean(np.abs(magnitudes + 1.0) < decades)
+        assert near > 0.55, "four fifths of a normal distribution, and a little of the even one"
+        assert np.mean(np.abs(magnitudes + 1.0) < decades / 3) < 0.35
 
 
 def test_what_the_user_says_stands() -> None:

@@ -156,7 +156,7 @@ def test_a_killed_search_goes_on_as_it_would_have(
 
 def test_it_beats_random_search_by_far(make_table: Callable[..., Table]) -> None:
     ours, chance = [], []
-    for seed in range(3):
+    for seed in range(6):
         table = make_table(n=200, n_steps=27, seed=seed)
         for name, regrets in (("freeze-thaw", ours), ("random", chance)):
             outcome = simulate(table, policy_on(table, name), budget_runs=6, seed=seed)

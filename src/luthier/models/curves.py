@@ -50,10 +50,16 @@ class CurveModel:
 
     @classmethod
     def of(
-        cls, runs: Sequence[Run], x: Array, encoding: Encoding, grid: Index, kind: str
+        cls,
+        runs: Sequence[Run],
+        x: Array,
+        encoding: Encoding,
+        grid: Index,
+        kind: str,
+        first_step: int = 1,
     ) -> "CurveModel | None":
-        """From runs at encoded points `x`; None while no loss is a number."""
-        readings = Readings.of(runs, grid)
+        """From runs at encoded points `x`, from a step on; None while no loss is a number."""
+        readings = Readings.of(runs, grid).since(first_step)
         if not np.isfinite(readings.loss).any():
             return None
         u = np.log(grid) / np.log(max(grid[-1], 2))

@@ -1,5 +1,6 @@
 """Points of a space as rows of numbers among which distances mean something."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from luthier.core.space import Space
 _APART = np.sqrt(0.5)  # one-hot columns of this height put any two options at distance 1
 _MAX_LEVELS = 4096  # whole numbers beyond this many are as good as continuous
 _TIER_SCALE = {1: 0.7, 2: 1.0, 3: 1.6}  # what matters more varies on a shorter length
+_RATE_DECADES = 1.5  # a learning rate's length scale at most, however wide its range
 # importance by the names that most people use, for spaces that state none
 _FIRST = re.compile(r"(^|_)(lr|learning_rate)(_init|$)", re.IGNORECASE)
 _SECOND = re.compile(r"batch_?size|momentum|hidden|units|width", re.IGNORECASE)
@@ -57,7 +59,10 @@ class Encoding:
             tiers = [_usual_tier(name) for name in self.space.names]
         scale = 0.35 * np.sqrt(max(len(tiers), 1))
         same = len(set(tiers)) < 2
-        return np.array([scale * (1.0 if same else _TIER_SCALE[tier]) for tier in tiers])
+        scales = np.array([scale * (1.0 if same else _TIER_SCALE[tier]) for tier in tiers])
+        widest = [_RATE_DECADES / decades_of_rate(n, d) for n, d in self.space.domains.items()]
+        shortened: NDArray[np.float64] = np.minimum(scales, widest)
+        return shortened
 
     def snap(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
         """Unit places moved to values that exist, inactive ones to where their default is."""
@@ -108,6 +113,13 @@ class Encoding:
         upto = np.searchsorted(others, unit, side="right")
         ranks: NDArray[np.float64] = (below + upto) / (2 * len(others))
         return ranks
+
+
+def decades_of_rate(name: str, domain: Domain) -> float:
+    """Powers of ten that a learning rate's range spans; next to nothing for what is no rate."""
+    if isinstance(domain, Float) and domain.log and _FIRST.search(name):
+        return math.log10(domain.high / domain.low)
+    return 1e-9
 
 
 def _usual_tier(name: str) -> int:

@@ -7,11 +7,13 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.core.domain import Choice
+from luthier.core.domain import Choice, Domain
 from luthier.core.space import Space
+from luthier.models.encoding import decades_of_rate
 
 Array = NDArray[np.float64]
 _SPREADS = {"low": 0.25, "medium": 0.15, "high": 0.08}  # of the unit interval
+_RATE_DECADES = 1.0  # for a learning rate, low confidence is a factor of ten and not more
 _SHARE = 0.8  # of the density; the rest is spread evenly, so that no point is out of reach
 _CHOICE_WEIGHTS = {"low": 0.5, "medium": 0.7, "high": 0.85}
 N_BEFORE_DOUBT = 9
@@ -47,7 +49,7 @@ class Belief:
                 likely = rng.random(n) < _CHOICE_WEIGHTS[domain.confidence]
                 units[likely, column] = centre
                 continue
-            near = rng.normal(centre, _SPREADS[domain.confidence], n)
+            near = rng.normal(centre, _spread(name, domain), n)
             inside = believed & (near >= 0.0) & (near <= 1.0)
             units[inside, column] = near[inside]
         return units
@@ -62,11 +64,16 @@ class Belief:
             here = np.abs(unit - centre) < 0.5 / n
             even = (1.0 - weight) / n
             return np.where(here, weight + even, even)
-        spread = _SPREADS[domain.confidence]
+        spread = _spread(name, domain)
         away = (unit - centre) / spread
         normal = np.exp(-0.5 * away * away) / (spread * math.sqrt(2 * math.pi))
         density: Array = _SHARE * normal + (1.0 - _SHARE)
         return density
+
+
+def _spread(name: str, domain: Domain) -> float:
+    """Standard deviation of a prior on the unit interval."""
+    return min(_SPREADS[domain.confidence], _RATE_DECADES / decades_of_rate(name, domain))
 
 
 def doubted(space: Space, units: Array, lowest: Array) -> tuple[str, ...]:

@@ -51,6 +51,13 @@ class Readings:
             return cls(grid, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
         return cls(grid, np.concatenate(of_run), np.concatenate(steps), np.concatenate(losses))
 
+    def since(self, step: int) -> "Readings":
+        """Without what came before a step."""
+        if step <= self.grid[0]:
+            return self
+        kept = self.grid[self.step] >= step
+        return Readings(self.grid, self.run[kept], self.step[kept], self.loss[kept])
+
 
 def _of_one(run: Run, grid: Index) -> tuple[Index, Array]:
     """A run's readings; worked out once for as long as the run stays as it is."""

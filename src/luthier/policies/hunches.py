@@ -6,6 +6,7 @@ is dropped as any other when what was seen speaks against it.
 """
 
 import math
+import re
 from dataclasses import replace
 
 from luthier.core.domain import Float, Int
@@ -13,12 +14,13 @@ from luthier.core.space import Space
 from luthier.knowledge.hyperparameter import Hyperparameter, known
 
 _ADAM, _MOMENTUM = {"adam", "adamw"}, {"sgd", "momentum"}
+_PENALTY = re.compile(r"^l2(_|$)", re.IGNORECASE)  # in the loss: advice on decay is not on it
 _EDGE = 0.25  # whoever chose a range of magnitudes took the best to lie inside
 
 
 def with_hunches(space: Space) -> Space:
     """The space with priors of low confidence for the numbers whose names are known."""
-    meant = {name: known(name) for name in space.names}
+    meant = {name: None if _PENALTY.match(name) else known(name) for name in space.names}
     ids = {one.id for one in meant.values() if one is not None}
     optimizers = _ADAM if ids & {"beta1", "beta2"} else _MOMENTUM if "momentum" in ids else set()
     domains = dict(space.domains)

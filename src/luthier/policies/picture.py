@@ -41,22 +41,28 @@ class Picture:
     model: CurveModel
     belief: Belief
     broken: NDArray[np.bool_]  # (runs,)
+    first_step: int = 1  # from which on losses are believed
 
     @classmethod
     def of(
-        cls, view: StudyView, sampler: Sampler, runs: Sequence[Run], kind: str
+        cls,
+        view: StudyView,
+        sampler: Sampler,
+        runs: Sequence[Run],
+        kind: str,
+        first_step: int = 1,
     ) -> "Picture | None":
         """Through a model of one kind of warp; None while no loss is a number."""
         encoding = encoding_of(view.study.space, sampler)
         grid = log_grid(int(view.study.max_steps or 1))
         units = encoding.units(run.params for run in runs)
         x = encoding.rows(units)
-        model = CurveModel.of(runs, x, encoding, grid, kind)
+        model = CurveModel.of(runs, x, encoding, grid, kind, first_step)
         if model is None:
             return None
         space = with_hunches(view.study.space)
         belief = Belief(space, doubted(space, units, model.lowest))
-        return cls(view, runs, encoding, units, x, model, belief, broke(runs))
+        return cls(view, runs, encoding, units, x, model, belief, broke(runs), first_step)
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
         """The most promising new point."""
@@ -83,12 +89,13 @@ class Picture:
             if choice < len(paused):
                 run = self.runs[paused[choice]]
                 grid = self.model.readings.grid
-                to_step = float(grid[np.searchsorted(grid, run.step, side="right")])
+                following = float(grid[np.searchsorted(grid, run.step, side="right")])
+                to_step = max(following, float(self.first_step))
                 return Continue(run_id=run.id, to_step=to_step, reason="most-promising")
             point = self._point(units, np.array([choice - len(paused)]))
             if point is not None:
                 reason = "prior-doubted" if self._doubts() else "new-point"
-                return Start(params=point, to_step=1, reason=reason)
+                return Start(params=point, to_step=self.first_step, reason=reason)
         return None
 
     def _contenders(self, paused: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -136,18 +143,26 @@ class Picture:
         return reliability(self.model.process.kernel, self.x, self.broken, x)
 
     def _gain(self, x: Array, own: NDArray[np.int64], at: Array) -> Array:
-        """Logarithm of the fall expected below the best, per root of the steps it takes, at the
-        best of three horizons: the next slice, a few, the end."""
-        grid = self.model.readings.grid
+        """Logarithm of the fall expected below the best, per step that it is expected to take, at
+        the best of three horizons: the next slice, a few, the end.
+
+        The next slice is paid in any case, the rest only by what then still looks better than the
+        best: a new point costs little more than its first slice, for most are given up after it.
+        """
+        grid, warp = self.model.readings.grid, self.model.warp
+        best = float(warp(np.array([self.model.lowest.min()]))[0])
         following = np.searchsorted(grid, at, side="right")
+        slice_end = np.maximum(grid[np.minimum(following, len(grid) - 1)], self.first_step)
         gains = []
         for further in _HORIZONS:
             step = np.minimum(following + further, len(grid) - 1)
             mean, spread = self.model.process.predict(x, own, step)
-            fall = np.maximum(self.model.warp.gain(mean, spread), 1e-30)
-            gains.append(np.log(fall) - 0.5 * np.log(np.maximum(grid[step] - at, 1.0)))
-        best: Array = np.max(gains, axis=0)
-        return best
+            fall = np.maximum(warp.gain(mean, spread), 1e-30)
+            below = (best - mean) / spread
+            steps = _expected_steps(at, slice_end, grid[step].astype(np.float64), below)
+            gains.append(np.log(fall) - np.log(steps))
+        merit: Array = np.max(gains, axis=0)
+        return merit
 
     def _hopeful(self, rng: np.random.Generator) -> Array:
         """New points; once runs have broken, the half that is least likely to."""
@@ -195,3 +210,13 @@ class Picture:
             if point not in tried and space.feasible(point):
                 return point
         return None
+
+
+def _expected_steps(at: Array, slice_end: Array, end: Array, below: Array) -> Array:
+    """Steps from `at` to the end of a slice, and with the chance of being better than the best
+    (`below`, in standard deviations) also those from there to `end`."""
+    from scipy.special import ndtr
+
+    first = np.maximum(np.minimum(slice_end, end) - at, 1.0)
+    steps: Array = first + ndtr(below) * np.maximum(end - at - first, 0.0)
+    return steps
