@@ -4,8 +4,7 @@ import numpy as np
 
 from luthier.core.domain import Choice, Float, Int
 from luthier.core.space import make_space
-from luthier.models.priors import Belief
-from luthier.policies.hunches import with_hunches
+from luthier.policies.hunches import belief_of, with_hunches
 
 
 def test_names_that_are_known_get_a_prior() -> None:
@@ -15,7 +14,8 @@ def test_names_that_are_known_get_a_prior() -> None:
     })  # fmt: skip
     domains = with_hunches(adam).domains
     assert domains["learning_rate"].prior == 1e-3
-    assert domains["learning_rate"].confidence == "low"
+    assert domains["learning_rate"].confidence == "high"
+    assert domains["beta1"].confidence == "low"
     assert domains["beta1"].prior == 0.9
     assert [domains[n].prior for n in ("speed", "depth", "opt")] == [None] * 3
     momentum = make_space({"lr": Float(1e-5, 1.0, log=True), "momentum": Float(0.0, 0.99)})
@@ -29,14 +29,38 @@ def test_advice_on_decay_is_not_on_a_penalty_in_the_loss() -> None:
     assert domains.domains["weight_decay"].prior is not None
 
 
-def test_a_rate_is_believed_to_a_factor_of_ten_however_wide_its_range() -> None:
-    for low, name, decades in ((1e-8, "lr", 1.0), (1e-8, "speed", 2.25), (1e-3, "lr", 1.0)):
-        space = make_space({name: Float(low, 10.0, log=True, prior=0.1, confidence="low")})
-        drawn = Belief(space).draw(4000, np.random.default_rng(0))[:, 0]
-        magnitudes = np.log10(low) + drawn * np.log10(10.0 / low)
-        near = np.mean(np.abs(magnitudes + 1.0) < decades)
-        assert near > 0.55, "four fifths of a normal distribution, and a little of the even one"
-        assert np.mean(np.abs(magnitudes + 1.0) < decades / 3) < 0.35
+def test_a_rate_is_known_to_a_factor_however_wide_its_range() -> None:
+    for low, surest in ((1e-8, "high"), (1e-6, "medium"), (1e-3, "low"), (1.0, "low")):
+        space = make_space({"lr": Float(low, 10.0, log=True), "momentum": Float(0.0, 0.99)})
+        assert with_hunches(space).domains["lr"].confidence == surest, low
+    decay = make_space({"weight_decay": Float(1e-9, 1.0, log=True)}).domains
+    assert with_hunches(make_space(decay)).domains["weight_decay"].confidence == "low"
+
+
+def test_a_name_is_asked_where_a_stated_prior_looks_wrong() -> None:
+    stated = {"lr": Float(1e-8, 10.0, log=True, prior=1e-7), "beta1": Float(0.0, 1.0)}
+    space = make_space(stated)
+    units = np.stack([np.linspace(0.05, 0.65, 30), np.full(30, 0.9)], axis=1)
+    away = np.abs(units[:, 0] - 0.55)
+    kept = belief_of(space, units, np.abs(units[:, 0] - 0.1))
+    assert kept.space.domains["lr"].prior == 1e-7, "it was right"
+    asked = belief_of(space, units, away)
+    assert asked.space.domains["lr"].prior == 1e-3
+    assert "lr" in asked.names
+
+
+def test_a_name_has_its_say_beside_a_stated_prior() -> None:
+    stated = Float(1e-8, 10.0, log=True, prior=1e-7)
+    runs = np.empty((0, 1))
+    belief = belief_of(make_space({"lr": stated}), runs, np.empty(0))
+    drawn = belief.draw(4000, np.random.default_rng(0))[:, 0]
+    assert 0.4 < np.mean(np.abs(drawn - 1 / 9) < 0.2) < 0.7, "most of them go where it was said"
+    assert np.mean(np.abs(drawn - 5 / 9) < 0.2) > 0.28, "but not all"
+    places = np.linspace(0.0, 1.0, 10001)[:, None]
+    assert abs(np.exp(belief.log_density(places)).mean() - 1.0) < 0.15
+    nameless = belief_of(make_space({"speed": stated}), runs, np.empty(0))
+    drawn = nameless.draw(4000, np.random.default_rng(0))[:, 0]
+    assert np.mean(np.abs(drawn - 5 / 9) < 0.2) < 0.22
 
 
 def test_what_the_user_says_stands() -> None:

@@ -7,14 +7,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.core.domain import Choice, Domain
+from luthier.core.domain import Choice, Confidence
 from luthier.core.space import Space
-from luthier.models.encoding import decades_of_rate
 
 Array = NDArray[np.float64]
-_SPREADS = {"low": 0.25, "medium": 0.15, "high": 0.08}  # of the unit interval
-_RATE_DECADES = 1.0  # for a learning rate, low confidence is a factor of ten and not more
+# of the unit interval
+SPREADS: dict[Confidence, float] = {"low": 0.25, "medium": 0.15, "high": 0.08}
 _SHARE = 0.8  # of the density; the rest is spread evenly, so that no point is out of reach
+_ALSO = 0.4  # of the normal part: what a name says, beside what was stated
 _CHOICE_WEIGHTS = {"low": 0.5, "medium": 0.7, "high": 0.85}
 N_BEFORE_DOUBT = 9
 _DOUBTFUL_Z = 1.64  # one-sided 5 %
@@ -22,10 +22,16 @@ _DOUBTFUL_Z = 1.64  # one-sided 5 %
 
 @final
 class Belief:
-    """The priors of a space as a density over the unit cube, one parameter at a time."""
+    """The priors of a space as a density over the unit cube, one parameter at a time.
 
-    def __init__(self, space: Space, dropped: Sequence[str] = ()) -> None:
+    Where `also` has another prior for a number, that one gets a share of the density too.
+    """
+
+    def __init__(
+        self, space: Space, dropped: Sequence[str] = (), also: Space | None = None
+    ) -> None:
         self.space = space
+        self.also = also or space
         self.names = tuple(
             n for n in space.names if space.domains[n].prior is not None and n not in dropped
         )
@@ -49,7 +55,9 @@ class Belief:
                 likely = rng.random(n) < _CHOICE_WEIGHTS[domain.confidence]
                 units[likely, column] = centre
                 continue
-            near = rng.normal(centre, _spread(name, domain), n)
+            centres, spreads = np.array(self._hills(name)).T
+            which = (rng.random(n) < _ALSO).astype(int) if len(centres) > 1 else 0
+            near = rng.normal(centres[which], spreads[which], n)
             inside = believed & (near >= 0.0) & (near <= 1.0)
             units[inside, column] = near[inside]
         return units
@@ -64,16 +72,20 @@ class Belief:
             here = np.abs(unit - centre) < 0.5 / n
             even = (1.0 - weight) / n
             return np.where(here, weight + even, even)
-        spread = _spread(name, domain)
-        away = (unit - centre) / spread
-        normal = np.exp(-0.5 * away * away) / (spread * math.sqrt(2 * math.pi))
-        density: Array = _SHARE * normal + (1.0 - _SHARE)
+        hills = self._hills(name)
+        density: Array = np.full(len(unit), 1.0 - _SHARE)
+        for (middle, spread), share in zip(hills, (1.0 - _ALSO, _ALSO), strict=False):
+            away = (unit - middle) / spread
+            normal = np.exp(-0.5 * away * away) / (spread * math.sqrt(2 * math.pi))
+            density += _SHARE * (share if len(hills) > 1 else 1.0) * normal
         return density
 
-
-def _spread(name: str, domain: Domain) -> float:
-    """Standard deviation of a prior on the unit interval."""
-    return min(_SPREADS[domain.confidence], _RATE_DECADES / decades_of_rate(name, domain))
+    def _hills(self, name: str) -> list[tuple[float, float]]:
+        """Centres and standard deviations of the normal parts of a number's density."""
+        priors = [space.domains[name] for space in (self.space, self.also)]
+        hills = [(d.to_unit(d.default()), SPREADS[d.confidence]) for d in priors
+                 if d.prior is not None]  # fmt: skip
+        return list(dict.fromkeys(hills))
 
 
 def doubted(space: Space, units: Array, lowest: Array) -> tuple[str, ...]:

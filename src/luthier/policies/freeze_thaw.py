@@ -18,11 +18,10 @@ from luthier.core.action import Action, Continue, Start, Stop
 from luthier.core.domain import Value
 from luthier.core.errors import PolicyError
 from luthier.core.study import Run, RunState, StudyView, Trial
-from luthier.models.priors import Belief, doubted
 from luthier.policies.asha import Asha
 from luthier.policies.drawing import draw
 from luthier.policies.first_look import LOOK_STEPS, looking, more_looks, telling_step
-from luthier.policies.hunches import with_hunches
+from luthier.policies.hunches import belief_of
 from luthier.policies.picture import Picture
 from luthier.policies.places import encoding_of
 
@@ -131,11 +130,10 @@ def _first_point(
     fourth: what lies elsewhere must be seen, or no prior could be found wrong."""
     space = view.study.space
     runs = list(view.current().values())
-    believed = with_hunches(space)
     encoding = encoding_of(space, sampler)
     lowest = np.array([r.curve.best_loss for r in runs])
     units = encoding.units(run.params for run in runs)
-    belief = Belief(believed, doubted(believed, units, lowest))
+    belief = belief_of(space, units, lowest)
     if not belief.names or len(view.trials) % _EVEN_EVERY == 0:
         return None
     places = encoding.places

@@ -7,14 +7,22 @@ is dropped as any other when what was seen speaks against it.
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-from luthier.core.domain import Float, Int
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.core.domain import Confidence, Float, Int
 from luthier.core.space import Space
 from luthier.knowledge.hyperparameter import Hyperparameter, known
+from luthier.models.encoding import decades_of_rate
+from luthier.models.priors import SPREADS, Belief, doubted
 
+Array = NDArray[np.float64]
 _ADAM, _MOMENTUM = {"adam", "adamw"}, {"sgd", "momentum"}
 _PENALTY = re.compile(r"^l2(_|$)", re.IGNORECASE)  # in the loss: advice on decay is not on it
+_RATE_DECADES = 0.7  # a learning rate is known to a factor of five, however wide its range
 _EDGE = 0.25  # whoever chose a range of magnitudes took the best to lie inside
 
 
@@ -27,7 +35,26 @@ def with_hunches(space: Space) -> Space:
     for name, one in meant.items():
         domain = domains[name]
         if one is not None and isinstance(domain, Float | Int) and domain.prior is None:
-            domains[name] = _with_hunch(domain, _usual(one, optimizers))
+            domains[name] = _with_hunch(name, domain, _usual(one, optimizers))
+    return replace(space, domains=domains)
+
+
+def belief_of(space: Space, units: Array, lowest: Array) -> Belief:
+    """The priors of the space that are not doubted, and beside them what the names say; where a
+    stated one is doubted, the names alone. `units` (n, d) of the runs' points, `lowest` (n,) their
+    lowest losses."""
+    wrong = doubted(space, units, lowest)
+    believed = with_hunches(_without_priors(space, wrong))
+    by_name = with_hunches(_without_priors(space, space.names))
+    return Belief(believed, doubted(believed, units, lowest), by_name)
+
+
+def _without_priors(space: Space, names: Sequence[str]) -> Space:
+    """The space without what was stated of some numbers; of choices no name says anything."""
+    domains = {
+        n: replace(d, prior=None) if n in names and isinstance(d, Float | Int) else d
+        for n, d in space.domains.items()
+    }
     return replace(space, domains=domains)
 
 
@@ -41,7 +68,7 @@ def _usual(one: Hyperparameter, optimizers: set[str]) -> list[float]:
     ]  # fmt: skip
 
 
-def _with_hunch(domain: Float | Int, usual: list[float]) -> Float | Int:
+def _with_hunch(name: str, domain: Float | Int, usual: list[float]) -> Float | Int:
     if not usual:
         return domain
     middle = sum(usual) / len(usual)
@@ -51,8 +78,15 @@ def _with_hunch(domain: Float | Int, usual: list[float]) -> Float | Int:
     if isinstance(domain, Int):
         place = _inside(domain.to_unit(round(middle)), domain)
         return replace(domain, prior=domain.from_unit(place), confidence="low")
+    sure = _confidence(decades_of_rate(name, domain))
     place = _inside(domain.to_unit(middle), domain)
-    return replace(domain, prior=domain.from_unit(place), confidence="low")
+    return replace(domain, prior=domain.from_unit(place), confidence=sure)
+
+
+def _confidence(decades: float) -> Confidence:
+    """The surest whose standard deviation is not below what a learning rate is known to."""
+    wide_enough = [c for c, spread in SPREADS.items() if spread * decades >= _RATE_DECADES]
+    return min(wide_enough, key=SPREADS.__getitem__, default="low")
 
 
 def _inside(unit: float, domain: Float | Int) -> float:

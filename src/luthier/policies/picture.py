@@ -13,10 +13,10 @@ from luthier.core.domain import Value
 from luthier.core.study import Run, RunState, StudyView
 from luthier.models.curves import CurveModel
 from luthier.models.encoding import Encoding
-from luthier.models.priors import Belief, doubted
+from luthier.models.priors import Belief
 from luthier.models.readings import log_grid
 from luthier.models.reliability import broke, reliability
-from luthier.policies.hunches import with_hunches
+from luthier.policies.hunches import belief_of
 from luthier.policies.places import encoding_of, key_of, listed
 
 Array = NDArray[np.float64]
@@ -60,8 +60,7 @@ class Picture:
         model = CurveModel.of(runs, x, encoding, grid, kind, first_step)
         if model is None:
             return None
-        space = with_hunches(view.study.space)
-        belief = Belief(space, doubted(space, units, model.lowest))
+        belief = belief_of(view.study.space, units, model.lowest)
         return cls(view, runs, encoding, units, x, model, belief, broke(runs), first_step)
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
@@ -111,8 +110,10 @@ class Picture:
         return kept
 
     def _doubts(self) -> bool:
+        """Whether a prior that the user stated was set aside."""
+        kept = {n: self.belief.space.domains[n].prior for n in self.belief.names}
         return any(
-            d.prior is not None and n not in self.belief.names
+            d.prior is not None and kept.get(n) != d.prior
             for n, d in self.view.study.space.domains.items()
         )
 
