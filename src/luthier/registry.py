@@ -96,7 +96,7 @@ def policy_of(choice: Choice) -> Policy:
 
         nurse = make_policy("autopilot") if choice.nursed else None
         return Children(make_sampler("random"), choice.n_children, nurse)
-    return make_policy(choice.policy)
+    return make_policy(choice.policy, choice.sampler)
 
 
 def in_stages(policy: Policy, stages: str | None) -> Policy:
