@@ -71,7 +71,7 @@ def sit(
             disk_bytes=disk_gb * 1e9 if disk_gb else None,
             observe=lambda view: observe(store, view) if observe else None,
         )
-        with _pausing_on_interrupt(tuner, executor):
+        with _pausing_on_interrupt(tuner, executor, policy):
             tuner.run()
     finally:
         if executor is not None:
@@ -164,8 +164,10 @@ def _await(lock: ProcessLock, patience_s: float) -> None:
 
 
 @contextmanager
-def _pausing_on_interrupt(tuner: Tuner, executor: Executor) -> Iterator[None]:
+def _pausing_on_interrupt(tuner: Tuner, executor: Executor, policy: Policy) -> Iterator[None]:
     def handle(number: int, frame: object) -> None:
+        if isinstance(policy, Calibration):
+            policy.interrupt()
         if tuner.interrupt() == 1:
             print("\nPausing every run after its step; once more to stop at once.", file=sys.stderr)
         else:

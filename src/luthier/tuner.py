@@ -92,6 +92,7 @@ class Tuner:
             self._observe(view)
             training = any(run.active for run in view.runs.values())
             if not training and (self._closing or not n_asked):
+                self._end_if_due()  # an interrupt may have come while the policy thought
                 break
             self._take(self._executor.events(_WAIT_S if training else 0.0))
         if self._closing != INTERRUPTED and (self._closing or not self._waits_for_a_human()):
