@@ -63,6 +63,11 @@ class Calibration:
         self._first: tuple[float, float] | None = None  # at the end of the first
         self._memory: tuple[float, float] | None = None
 
+    @property
+    def forks_before(self) -> float | None:
+        """As the policy that was chosen has it (core/retention.py)."""
+        return getattr(self._policy, "forks_before", None)
+
     def decide(self, view: StudyView) -> Sequence[Action]:
         """The first run and its second slice; then what the chosen policy says."""
         if self._policy is not None:

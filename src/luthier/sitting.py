@@ -18,7 +18,7 @@ from luthier.core.event import Ended, Event
 from luthier.core.paths import StudyPaths
 from luthier.core.study import RunState, StudyView
 from luthier.executors.gpus import find_gpus, n_places
-from luthier.registry import policy_of, to_recipe
+from luthier.registry import nursed, policy_of, to_recipe
 from luthier.stores.sqlite import SqliteStore, list_studies
 from luthier.tuner import TUNER_LOST, Tuner
 from luthier.worker.lock import ProcessLock
@@ -85,7 +85,8 @@ def _calibration(
     asked = recipe["asked"]
 
     def made(choice: Choice, facts: Facts) -> Policy:
-        policy = policy_of(choice)
+        nurse = recipe.get("nurse") if choice.mode == "caviar" else False
+        policy = nursed(policy_of(choice), nurse, store.study)
         budget = store.study.budget
         if choice.n_steps is not None and budget.n_steps is None:
             store.set_budget(replace(budget, n_steps=choice.n_steps))

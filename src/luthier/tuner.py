@@ -372,7 +372,9 @@ class Tuner:
             for entry in self._store.diary()
             if entry.state == "asked" and isinstance(entry.action, RollBack)
         }
-        self._delete(superseded(self._store.view(), run_id, held), "superseded")
+        forks_before = getattr(self._policy, "forks_before", None)
+        gone = superseded(self._store.view(), run_id, held, forks_before)
+        self._delete(gone, "superseded")
         if self._disk_bytes is None:
             return
         self._delete(spare(self._store.view(), self._disk_bytes, held), "disk-limit")

@@ -145,9 +145,7 @@ def _mode(facts: Facts, n_alone: float | None, n_all: float | None) -> tuple[Mod
     return "children", f"{n_all:.2g} full trainings lie between {N_CHILDREN:g} and {N_CAVIAR:g}"
 
 
-def _policy(
-    facts: Facts, mode: Mode, n_trainings: float | None, workers: int
-) -> tuple[str, str]:
+def _policy(facts: Facts, mode: Mode, n_trainings: float | None, workers: int) -> tuple[str, str]:
     """The names of policy and sampler."""
     if mode != "caviar":
         return "autopilot" if mode == "panda" else "children", "random"
