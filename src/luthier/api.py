@@ -32,7 +32,7 @@ from luthier.handle import RunHandle
 from luthier.panda import start
 from luthier.policies.children import Children
 from luthier.policies.hand import Hand
-from luthier.registry import from_recipe, in_stages, make_policy, make_sampler, to_recipe
+from luthier.registry import from_recipe, in_stages, make_policy, make_sampler, nursed, to_recipe
 from luthier.sitting import DEFAULT_STORE, Observer, bring_in, free_name, sit
 from luthier.stores.sqlite import SqliteStore
 from luthier.worker.inbox import post
@@ -98,6 +98,7 @@ class Tunable:
         children: int | None = None,
         sampler: str | Sampler = "random",
         stages: str | None = None,
+        nurse: bool | None = None,
         store: str | Path = DEFAULT_STORE,
         name: str | None = None,
         seed: int = 0,
@@ -118,7 +119,9 @@ class Tunable:
         after the other. Without `time`, or with a sampler or stages: `workers` as many as the GPUs
         hold, else one per core; `policy`, a name, "auto" or an object, "asha" with `max_steps`,
         else "full". `stages`:
-        "importance" tunes one tier of parameters after the other. `executor`:
+        "importance" tunes one tier of parameters after the other. `nurse`: the last part of the
+        budget anneals the best runs; None: where that was found to pay, unless `policy` is an
+        object. `executor`:
         "local" processes, or "inline" in this one. `memory_gb` and `timeout` limit each run;
         `disk_gb` limits all checkpoints of the study together. `gpus_per_run`: 2 for two devices
         a run, 0.5 for two runs a device (default: the devices shared out evenly). `lint`: look at
@@ -171,6 +174,9 @@ class Tunable:
             seed,
             budget,
         )
+        if player is not None:  # an object is taken as it is, unless asked otherwise
+            named = policy is None or isinstance(policy, str)
+            player = nursed(player, nurse if named else bool(nurse), study)
         findings = self._lint(study.space, trials) if lint else None
         target, pickled = self._target(path, study.name)
         recipe = {
@@ -188,7 +194,7 @@ class Tunable:
         if player is None and mode == "panda":
             self._player(None, mode, None, sampler).decide(StudyView(study, {}, {}))
         if player is None:  # measured with one thread, as runs side by side train
-            recipe |= {"asked": asked_of(mode, workers, children), "threads": 1}
+            recipe |= {"asked": asked_of(mode, workers, children), "threads": 1, "nurse": nurse}
         else:
             player.decide(StudyView(study, {}, {}))  # a policy that cannot work here says so now
         made = SqliteStore.create(path, study, recipe)

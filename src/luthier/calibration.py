@@ -12,9 +12,11 @@ from typing import Any, final
 
 from luthier.contracts import Executor, Policy
 from luthier.core.action import Action, Continue, Start, Stop
+from luthier.core.auto import is_mixed
 from luthier.core.choose import SHARE, Choice, Facts, Mode, choose
+from luthier.core.course import live_rate
 from luthier.core.domain import Choice as Options
-from luthier.core.domain import Domain, Float, Int, Value
+from luthier.core.domain import Int, Value
 from luthier.core.study import Run, RunState, Study, StudyView
 from luthier.executors.copies import Copies
 from luthier.executors.local import LocalExecutor
@@ -28,7 +30,6 @@ _FIRST_SHARE = 0.3  # of what may be spent, that the second slice of the first r
 _MOST_SHARE = 0.05  # of a full training, that is trained before there is a choice
 _MOST_STEPS = 50  # of it, where its length is not known
 _LEAST_STEPS = 2  # of it all the same: the first one has its own costs
-_RATES = ("lr", "learning_rate")
 
 
 @final
@@ -55,11 +56,17 @@ class Calibration:
         self._only_look = only_look
         self._limit_s = SHARE * (study.budget.time_s or 0.0)
         self._policy: Policy | None = None
+        self._interrupted = False
         self._asked_s = time.perf_counter()  # when the first run was asked for
         self._began_s: float | None = None  # when its training began
         self._samples: list[tuple[float, float]] = []  # (step, train_s) of the second slice
         self._first: tuple[float, float] | None = None  # at the end of the first
         self._memory: tuple[float, float] | None = None
+
+    @property
+    def forks_before(self) -> float | None:
+        """As the policy that was chosen has it (core/retention.py)."""
+        return getattr(self._policy, "forks_before", None)
 
     def decide(self, view: StudyView) -> Sequence[Action]:
         """The first run and its second slice; then what the chosen policy says."""
@@ -82,6 +89,10 @@ class Calibration:
                 return [Continue(run_id=run.id, to_step=slice_, reason=REASON)]
         return self._choose(view, run)
 
+    def interrupt(self) -> None:
+        """End the measurement at once, without a choice; safe in a signal handler."""
+        self._interrupted = True
+
     def _look(self, run: Run) -> None:
         if self._began_s is None and run.state is not RunState.PENDING:
             self._began_s = time.perf_counter()
@@ -98,6 +109,8 @@ class Calibration:
         return self._executor if isinstance(self._executor, LocalExecutor) else None
 
     def _left_s(self) -> float:
+        if self._interrupted:
+            return 0.0
         began_s = self._began_s or self._asked_s
         return self._limit_s - (time.perf_counter() - began_s)
 
@@ -114,6 +127,8 @@ class Calibration:
 
     def _choose(self, view: StudyView, run: Run) -> Sequence[Action]:
         facts = self._facts(view, run)
+        if self._interrupted:  # half a measurement is none: the study is measured when it resumes
+            return []
         choice = choose(facts, **self._asked)
         self._policy = self._made(choice, facts)
         if self._only_look:
@@ -150,7 +165,7 @@ class Calibration:
             start_s=max(0.0, (self._began_s or self._asked_s) - self._asked_s),
             seen_s=time.perf_counter() - (self._began_s or self._asked_s),
             pausable=run.pausable,
-            tunable=any(_is_live_rate(space.domains.get(name)) for name in _RATES),
+            tunable=live_rate(space.domains) is not None,
             n_parameters=len(space.names),
             n_cores=n_cores(),
             n_gpus=self._n_gpus,
@@ -160,6 +175,7 @@ class Calibration:
             checkpoint_mb=checkpoint.n_bytes / 1e6 if checkpoint else None,
             measured_at=point_words(run.params),
             varying=_varying(study),
+            mixed=is_mixed(space),
         )
         local = self._local
         if local is None:  # this process only: one run, as it is
@@ -223,10 +239,6 @@ def _point(view: StudyView) -> dict[str, Value]:
         return default
     points = draw(view, Random(), 1)
     return points[0] if points else default
-
-
-def _is_live_rate(domain: Domain | None) -> bool:
-    return isinstance(domain, Float) and domain.live and domain.low > 0
 
 
 def _varying(study: Study) -> tuple[str, ...]:

@@ -11,8 +11,10 @@ from typing import Any
 
 from luthier.contracts import Policy, Sampler
 from luthier.core.choose import Choice
+from luthier.core.course import live_rate
 from luthier.core.domain import as_tuple
 from luthier.core.errors import OptionError, UnknownNameError
+from luthier.core.study import Study
 
 SAMPLERS = {
     "random": "luthier.samplers.random:Random",
@@ -52,6 +54,10 @@ PAIRS: dict[str, dict[str, Any]] = {
         },
     }
 }
+NURSE = "luthier.policies.nursing:Nursing"
+NURSED: tuple[str, ...] = ()  # unless --no-nurse: where it was found to pay (docs/search.md)
+# policies that raise their runs by themselves, so that nothing is left to be nursed
+_RAISING = ("children", "autopilot", "pbt")
 _TABLES = {"samplers": SAMPLERS, "policies": POLICIES}
 
 
@@ -96,7 +102,42 @@ def policy_of(choice: Choice) -> Policy:
 
         nurse = make_policy("autopilot") if choice.nursed else None
         return Children(make_sampler("random"), choice.n_children, nurse)
-    return make_policy(choice.policy)
+    return make_policy(choice.policy, choice.sampler)
+
+
+def nursed(policy: Policy, nurse: bool | None, study: Study) -> Policy:
+    """The policy, with the last of the budget for its best runs; None: where that was found to
+    pay (docs/search.md)."""
+    from luthier.policies.nursing import Nursing
+
+    kind = f"{type(policy).__module__}:{type(policy).__qualname__}"
+    name = {place: name for name, place in POLICIES.items()}.get(kind, "")
+    if nurse and name in _RAISING:
+        raise OptionError(f"nurse=True with {name!r}, which raises its runs by itself.")
+    if nurse and not _can_be_nursed(study):
+        raise OptionError(
+            "nurse=True anneals runs, which needs max_steps and a learning rate that is live; "
+            "declare lr=Float(1e-5, 1, log=True, live=True), and do not fix it."
+        )
+    wanted = is_nursed_by_default(name, study) if nurse is None else nurse
+    return Nursing(policy) if wanted and not isinstance(policy, Nursing) else policy
+
+
+def is_nursed_by_default(policy: str, study: Study) -> bool:
+    """Whether this policy's best runs are nursed in this study if nobody says otherwise."""
+    return policy in NURSED and _can_be_nursed(study)
+
+
+def _can_be_nursed(study: Study) -> bool:
+    return study.max_steps is not None and live_rate(study.space.domains) is not None
+
+
+def without_nurse(recipe: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """A policy's recipe as it is without nursing, and whether it is nursed."""
+    if recipe.get("class") != NURSE:
+        return recipe, False
+    inner: Mapping[str, Any] = recipe["options"]["policy"]
+    return inner, True
 
 
 def in_stages(policy: Policy, stages: str | None) -> Policy:

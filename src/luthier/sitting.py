@@ -18,7 +18,7 @@ from luthier.core.event import Ended, Event
 from luthier.core.paths import StudyPaths
 from luthier.core.study import RunState, StudyView
 from luthier.executors.gpus import find_gpus, n_places
-from luthier.registry import policy_of, to_recipe
+from luthier.registry import nursed, policy_of, to_recipe
 from luthier.stores.sqlite import SqliteStore, list_studies
 from luthier.tuner import TUNER_LOST, Tuner
 from luthier.worker.lock import ProcessLock
@@ -71,7 +71,7 @@ def sit(
             disk_bytes=disk_gb * 1e9 if disk_gb else None,
             observe=lambda view: observe(store, view) if observe else None,
         )
-        with _pausing_on_interrupt(tuner, executor):
+        with _pausing_on_interrupt(tuner, executor, policy):
             tuner.run()
     finally:
         if executor is not None:
@@ -85,7 +85,8 @@ def _calibration(
     asked = recipe["asked"]
 
     def made(choice: Choice, facts: Facts) -> Policy:
-        policy = policy_of(choice)
+        nurse = recipe.get("nurse") if choice.mode == "caviar" else False
+        policy = nursed(policy_of(choice), nurse, store.study)
         budget = store.study.budget
         if choice.n_steps is not None and budget.n_steps is None:
             store.set_budget(replace(budget, n_steps=choice.n_steps))
@@ -164,8 +165,10 @@ def _await(lock: ProcessLock, patience_s: float) -> None:
 
 
 @contextmanager
-def _pausing_on_interrupt(tuner: Tuner, executor: Executor) -> Iterator[None]:
+def _pausing_on_interrupt(tuner: Tuner, executor: Executor, policy: Policy) -> Iterator[None]:
     def handle(number: int, frame: object) -> None:
+        if isinstance(policy, Calibration):
+            policy.interrupt()
         if tuner.interrupt() == 1:
             print("\nPausing every run after its step; once more to stop at once.", file=sys.stderr)
         else:

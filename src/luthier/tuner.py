@@ -92,6 +92,7 @@ class Tuner:
             self._observe(view)
             training = any(run.active for run in view.runs.values())
             if not training and (self._closing or not n_asked):
+                self._end_if_due()  # an interrupt may have come while the policy thought
                 break
             self._take(self._executor.events(_WAIT_S if training else 0.0))
         if self._closing != INTERRUPTED and (self._closing or not self._waits_for_a_human()):
@@ -371,7 +372,9 @@ class Tuner:
             for entry in self._store.diary()
             if entry.state == "asked" and isinstance(entry.action, RollBack)
         }
-        self._delete(superseded(self._store.view(), run_id, held), "superseded")
+        forks_before = getattr(self._policy, "forks_before", None)
+        gone = superseded(self._store.view(), run_id, held, forks_before)
+        self._delete(gone, "superseded")
         if self._disk_bytes is None:
             return
         self._delete(spare(self._store.view(), self._disk_bytes, held), "disk-limit")

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from luthier.core.auto import DECISION_SHARE, decision_s
+from luthier.core.auto import choose as auto_choose
+from luthier.core.budget import Budget
 from luthier.core.choose import (
-    DECISION_SHARE,
     MODES,
     N_CAVIAR,
     N_CHILDREN,
@@ -15,10 +17,13 @@ from luthier.core.choose import (
     WORTH,
     Facts,
     choose,
-    decision_s,
     side_by_side,
     trainings,
 )
+from luthier.core.domain import Float
+from luthier.core.space import make_space
+from luthier.registry import policy_of
+from luthier.samplers.gp import Gp
 
 FACTS = Facts(
     budget_s=1000.0, spent_s=0.0, max_steps=10, step_s=1.0, start_s=0.1, seen_s=2.0, pausable=True,
@@ -89,6 +94,19 @@ def test_the_policy_of_many() -> None:
     assert choose(facts(999.0, step_s=slow), workers=2).policy == "asha"  # one decides for both
     assert decision_s(3.0, 10) < decision_s(999.0, 10)  # few runs are quickly thought over
     assert choose(facts(999.0, max_steps=None)).policy == "full"
+
+
+def test_one_rule_names_the_policy_of_many() -> None:
+    """Asked with the same, `--policy auto` and the measured choice say the same; only where
+    decisions would be too slow, the measured time of a step takes the place of counts."""
+    space = make_space({"lr": Float(1e-5, 1e-1, log=True), "wd": Float(0, 1)})
+    for max_steps, n, workers in [(30, 50, 4), (30, 1500, 16), (3, 900, 4), (2, 50, 4)]:
+        auto = auto_choose(space, max_steps, Budget(n_trials=n), workers)
+        measured = facts(0.0, max_steps=max_steps, step_s=1e3, n_parameters=2)
+        budget_s = n * max_steps * 1e3 / workers
+        choice = choose(replace(measured, budget_s=budget_s), mode="caviar", workers=workers)
+        assert (choice.policy, choice.sampler) == (auto.policy, auto.sampler)
+    assert policy_of(choice).sampler == Gp()  # type: ignore[attr-defined]
 
 
 def test_without_a_step_it_goes_by_what_is_known() -> None:

@@ -47,3 +47,9 @@ def test_room_is_made_from_the_worst_ended_run_up() -> None:
     assert spare(picture, 700) == []
     assert least_promising(picture) is waiting
     assert least_promising(view(best)) is None
+
+
+def test_what_a_policy_forks_from_stays() -> None:
+    a = run(0, [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0], RunState.PAUSED, [2, 5, 6, 7])
+    assert [c.step for c in superseded(view(a), "0.0")] == [2, 5, 6]
+    assert [c.step for c in superseded(view(a), "0.0", forks_before=0.6)] == [2, 6]

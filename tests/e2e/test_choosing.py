@@ -1,8 +1,12 @@
 """A study that nobody gave a policy: measured on the real script, chosen, and gone on with."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +14,10 @@ import pytest
 
 from luthier.api import StudyResult, Tunable, open_study, resume
 from luthier.core.budget import Budget
+from luthier.core.choose import Facts
 from luthier.core.errors import OptionError, PolicyError
 from luthier.core.study import RunState
+from luthier.executors.copies import Copies
 from luthier.registry import POLICIES
 from luthier.worker.target import load_target
 
@@ -180,3 +186,34 @@ def test_a_panda_needs_a_live_rate(script: Path) -> None:
     error = PolicyError if AUTOPILOT else Exception
     with pytest.raises(error, match="live" if AUTOPILOT else "autopilot"):
         search(script, time="1s", mode="panda")
+
+
+def test_an_interrupt_ends_the_measurement_at_once(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copies do not train on; nothing is chosen, and the study is measured when it resumes."""
+    monkeypatch.setenv("STEP_S", "0.5")
+    monkeypatch.setattr("luthier.calibration.n_cores", lambda: 2)
+    monkeypatch.setattr("luthier.calibration.SHARE", 0.5)
+    measure, took_s = Copies.measure, []
+
+    def interrupted(copies: Copies, most: int) -> Facts:
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        began_s = time.perf_counter()
+        facts = measure(copies, most)
+        took_s.append(time.perf_counter() - began_s)
+        return facts
+
+    monkeypatch.setattr(Copies, "measure", interrupted)
+    result = search(script, time="200s", trials=2, workers=2)
+    assert len(took_s) == 1
+    assert took_s[0] < 4.0  # the copies alone would take 10 s and more
+    assert result.store.closed == ""  # it waits to go on
+    assert result.store.recipe["policy"] is None
+    assert result.view.runs["0.0"].state is RunState.PAUSED
+    monkeypatch.setattr(Copies, "measure", measure)
+    monkeypatch.setenv("STEP_S", "0.01")
+    again = resume(script.parent / "s.db")
+    assert again.store.recipe["choice"]["workers"] == 2
+    assert len(again.view.trials) == 2

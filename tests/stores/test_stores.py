@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from luthier.contracts import Store
-from luthier.core.errors import StoreError, StudyError
+from luthier.core.errors import BusyError, NewerStoreError, StoreError, StudyError
 from luthier.core.event import Proposed
 from luthier.core.study import Run, Trial
+from luthier.stores import schema
 from luthier.stores.memory import MemoryStore
 from luthier.stores.sqlite import SqliteStore, list_studies
 from luthier.testing import StoreContract
 from luthier.testing.stores import STUDY, propose, report
+from luthier.worker.lock import ProcessLock
 
 
 class TestMemoryStore(StoreContract):
@@ -98,3 +100,44 @@ def test_a_reader_does_not_block_the_writer(tmp_path: Path) -> None:
     report(writer, run_id, (1, 1.0))
     assert reader.execute("SELECT count(*) FROM chunk").fetchone() == (0,)
     reader.close()
+
+
+def upgraded(path: Path) -> None:
+    """What a newer Luthier does to the tables."""
+    other = sqlite3.connect(path)
+    other.execute("ALTER TABLE run ADD COLUMN extra TEXT")
+    other.execute("ALTER TABLE checkpoint ADD COLUMN extra TEXT")
+    other.execute(f"PRAGMA user_version={len(schema.MIGRATIONS) + 1}")
+    other.commit()
+    other.close()
+
+
+def test_tables_that_a_newer_luthier_changed_meanwhile(tmp_path: Path) -> None:
+    store = SqliteStore.create(tmp_path / "s.db", STUDY, {})
+    run_id = propose(store, 0)
+    report(store, run_id, (1.0, 0.5))
+    upgraded(store.path)
+    with pytest.raises(NewerStoreError, match=r"luthier resume.*\[E304\]"):
+        report(store, run_id, (2.0, 0.4))
+    assert not store._db.in_transaction
+    rows = sqlite3.connect(store.path).execute("SELECT count(*) FROM chunk").fetchone()
+    assert rows == (1,)
+
+
+def test_tables_are_not_changed_under_a_tuner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore.create(tmp_path / "s.db", STUDY, {})
+    store.close()
+    newer = (*schema.MIGRATIONS, "ALTER TABLE run ADD COLUMN extra TEXT;")
+    monkeypatch.setattr(schema, "MIGRATIONS", newer)
+    lock = ProcessLock(store.paths.lock)
+    assert lock.acquire()
+    store.paths.lock.write_text("1")  # as if process 1 tuned
+    for read_only in (True, False):
+        with pytest.raises(BusyError, match="older Luthier"):
+            SqliteStore.open(store.path, read_only=read_only)
+    lock.release()
+    SqliteStore.open(store.path).close()
+    version = sqlite3.connect(store.path).execute("PRAGMA user_version").fetchone()
+    assert version == (len(newer),)

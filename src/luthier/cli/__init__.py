@@ -50,6 +50,8 @@ def luthier() -> None:
 @click.option("--sampler", default="random", show_default=True, help="Who proposes new points.")
 @click.option("--stages", type=click.Choice(["none", "importance"]), default="none",
               help="importance: one tier of parameters after the other.")  # fmt: skip
+@click.option("--nurse/--no-nurse", default=None,
+              help="Anneal the best runs with the last of the budget, or never.")  # fmt: skip
 @STORE
 @click.option("--name", help="Name of the study; default: the script's, counted.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes it reproducible.")
@@ -73,6 +75,7 @@ def tune(
     children: int | None,
     sampler: str,
     stages: str,
+    nurse: bool | None,
     store: str,
     name: str | None,
     seed: int,
@@ -105,6 +108,7 @@ def tune(
             children=children,
             sampler=sampler,
             stages=stages,
+            nurse=nurse,
             store=store,
             name=name,
             seed=seed,

@@ -161,16 +161,16 @@ def _window(found: Any) -> tuple[float, float]:  # noqa: ANN401
 
 def draw(found: Any, target: str, path: Path) -> None:  # noqa: ANN401
     """Write the picture: losses, smoothed losses, suggestions, and where it diverged."""
-    from luthier.core.errors import LuthierError, OptionError
+    from luthier.plots.figure import save
 
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise OptionError("a picture needs matplotlib: pip install 'luthier[plot]'.") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    save(lambda: _picture(found, target), path)
 
-    figure, panel = pyplot.subplots(figsize=(7.5, 4.2))
+
+def _picture(found: Any, target: str) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
+    from luthier.plots.figure import figure
+
+    drawn = figure(7.5, 4.2)
+    panel = drawn.subplots()
     panel.plot(found.lrs, found.losses, ".", color="0.7", label="loss of each batch")
     panel.plot(found.lrs[: len(found.smooth)], found.smooth, color="C0", label="smoothed")
     lines = ("--", "-.", ":")
@@ -180,6 +180,10 @@ def draw(found: Any, target: str, path: Path) -> None:  # noqa: ANN401
     if found.diverged_at is not None:
         panel.axvline(found.diverged_at, color="black", label=f"diverged: {found.diverged_at:.2g}")
     panel.set_xscale("log")
+    powers = range(math.floor(math.log10(found.lrs[0])), math.ceil(math.log10(found.lrs[-1])) + 1)
+    # matplotlib's own ticks are formulas
+    panel.set_xticks([10.0**power for power in powers], [f"1e{power}" for power in powers])
+    panel.set_xticks([], minor=True)
     panel.set_ylim(*_window(found))
     panel.set_xlabel("learning rate")
     panel.set_ylabel("training loss")
@@ -187,10 +191,4 @@ def draw(found: Any, target: str, path: Path) -> None:  # noqa: ANN401
         f"range test of {Path(target).name}" + (": no reliable answer" if found.why_not else "")
     )
     panel.legend(fontsize=8)
-    figure.tight_layout()
-    try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise LuthierError(f"the picture could not be written to {path}: {error}") from error
-    finally:
-        pyplot.close(figure)
+    return drawn

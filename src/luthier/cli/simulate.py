@@ -13,8 +13,9 @@ import numpy as np
 
 from luthier.core.auto import choose
 from luthier.core.budget import Budget
-from luthier.core.errors import LuthierError, OptionError, TableError
+from luthier.core.errors import OptionError, TableError
 from luthier.core.space import Space
+from luthier.plots.figure import check_name, figure, save
 from luthier.simulation import Outcome, policy_on, simulate
 from luthier.tables import Table, load_table, table_of_study, tables_of
 
@@ -70,6 +71,8 @@ def simulate_command(
             f"--budget-runs {budget_runs:g} --workers {n_workers} --seeds {n_seeds}; "
             "expected numbers above zero."
         )
+    if output:
+        check_name(Path(output))  # before the work, not after it
     known = _read_prior(Path(prior)) if prior else {}
     cases = []
     for table in _tables(names):
@@ -90,7 +93,7 @@ def simulate_command(
     if not as_json:
         click.echo(_words(cases, budget_runs))
     if output:
-        _draw(cases, budget_runs, Path(output))
+        save(lambda: _picture(cases, budget_runs), Path(output))
         click.echo(f"picture in {output}", err=as_json)
 
 
@@ -180,21 +183,14 @@ def _words(cases: Sequence[Case], budget_runs: float) -> str:
     return "\n".join(lines)
 
 
-def _draw(cases: Sequence[Case], budget_runs: float, path: Path) -> None:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise OptionError("a picture needs matplotlib: pip install 'luthier[plot]'.") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+def _picture(cases: Sequence[Case], budget_runs: float) -> Any:  # noqa: ANN401  a Figure
+    """Regret over the budget, a panel for each table."""
     tasks = list(dict.fromkeys(case.task for case in cases))
     policies = list(dict.fromkeys(case.policy for case in cases))
     n_columns = min(len(tasks), 3)
     n_rows = math.ceil(len(tasks) / n_columns)
-    figure, axes = pyplot.subplots(
-        n_rows, n_columns, figsize=(5 * n_columns, 3.4 * n_rows), squeeze=False, sharey=True
-    )
+    drawn = figure(5 * n_columns, 3.4 * n_rows)
+    axes = drawn.subplots(n_rows, n_columns, squeeze=False, sharey=True)
     for panel, task in zip(axes.flat, tasks, strict=False):
         for index, policy in enumerate(policies):
             curves = np.array(
@@ -205,7 +201,7 @@ def _draw(cases: Sequence[Case], budget_runs: float, path: Path) -> None:
             spread = curves.std(axis=0) / math.sqrt(len(curves))
             panel.plot(spent, mean, label=policy, color=f"C{index}")
             panel.fill_between(spent, mean - spread, mean + spread, alpha=0.2, color=f"C{index}")
-        panel.set_title(task, fontsize=9)
+        panel.set_title(task)
         panel.set_xlabel("budget spent, full runs")
         panel.set_ylim(0, 1.02)
     for panel in axes.flat[len(tasks) :]:
@@ -213,10 +209,4 @@ def _draw(cases: Sequence[Case], budget_runs: float, path: Path) -> None:
     for row in axes:
         row[0].set_ylabel("normalised regret")
     axes.flat[0].legend(fontsize=8)
-    figure.tight_layout()
-    try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise LuthierError(f"the picture could not be written to {path}: {error}") from error
-    finally:
-        pyplot.close(figure)
+    return drawn

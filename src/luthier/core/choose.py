@@ -7,6 +7,8 @@ names a way between them: a few children in a lifetime. Here it is a function of
 from dataclasses import dataclass
 from typing import Literal, final
 
+from luthier.core.auto import Known, policy_of_many
+
 Mode = Literal["panda", "children", "caviar"]
 MODES: tuple[Mode, ...] = ("panda", "children", "caviar")
 
@@ -22,11 +24,6 @@ PLANNED = 0.9
 PROBES = 1.15  # trainings that a panda takes, with all that the autopilot may try (its own limit)
 WORTH = 1.1  # threads or runs side by side have to gain so much before they are used
 MEMORY_SHARE = 0.8  # of the free memory, that runs may be planned to fill
-# Freeze-thaw finds more in as many steps, but its decisions take time: so much per step of the
-# whole search and step trained, measured by benchmarks/choose.py, up to the readings it looks at.
-# It is taken where that is at most this share of the training.
-DECISION_S, MOST_STEPS = 7e-5, 600
-DECISION_SHARE = 0.25
 
 
 @final
@@ -54,6 +51,7 @@ class Facts:
     together_gain: float | None = None  # … and the steps they do, over those of one alone
     measured_at: str = ""  # the point, in words
     varying: tuple[str, ...] = ()  # parameters that a step's time may depend on
+    mixed: bool = False  # choices or conditions are in the space
 
 
 @final
@@ -69,6 +67,7 @@ class Choice:
     n_steps: int | None  # of all runs together, where the time would end a training too early
     nursed: bool  # the first child is raised by the autopilot
     why: tuple[str, ...]
+    sampler: str = "random"
 
 
 def choose(
@@ -89,7 +88,7 @@ def choose(
             at_once = max(1, min(side, n_raised // 2))  # later children learn from earlier ones
     else:
         at_once = workers
-    policy = _policy(facts, chosen, n_all, at_once)
+    policy, sampler = _policy(facts, chosen, n_all, at_once)
     threads = max(1, facts.n_cores // at_once) if _threads_help(facts) and at_once == 1 else 1
     if chosen == "children" and n_children is None and n_all is not None:
         n_children = max(2, round(n_all)) if n_all >= N_CHILDREN else None
@@ -100,7 +99,7 @@ def choose(
         f"{_length(facts, chosen, n_steps)}",
     )  # fmt: skip
     nursed = chosen == "children" and facts.tunable and facts.pausable
-    return Choice(chosen, policy, at_once, threads, n_children, n_steps, nursed, words)
+    return Choice(chosen, policy, at_once, threads, n_children, n_steps, nursed, words, sampler)
 
 
 def side_by_side(facts: Facts) -> int:
@@ -146,19 +145,15 @@ def _mode(facts: Facts, n_alone: float | None, n_all: float | None) -> tuple[Mod
     return "children", f"{n_all:.2g} full trainings lie between {N_CHILDREN:g} and {N_CAVIAR:g}"
 
 
-def decision_s(n_trainings: float, max_steps: int) -> float:
-    """Seconds that freeze-thaw takes for each step, in a search of so many trainings."""
-    return DECISION_S * min(n_trainings * max_steps, MOST_STEPS)
-
-
-def _policy(facts: Facts, mode: Mode, n_trainings: float | None, workers: int) -> str:
+def _policy(facts: Facts, mode: Mode, n_trainings: float | None, workers: int) -> tuple[str, str]:
+    """The names of policy and sampler."""
     if mode != "caviar":
-        return "autopilot" if mode == "panda" else "children"
-    if facts.max_steps is None or n_trainings is None:
-        return "full"
-    waits_s = workers * decision_s(n_trainings, facts.max_steps)  # one decides for all
-    slow = facts.pausable and waits_s <= DECISION_SHARE * step_s(facts)
-    return "freeze-thaw" if slow else "asha"
+        return "autopilot" if mode == "panda" else "children", "random"
+    chosen = policy_of_many(Known(
+        facts.max_steps, n_trainings, workers, facts.n_parameters, mixed=facts.mixed,
+        pausable=facts.pausable, step_s=step_s(facts),
+    ))  # fmt: skip
+    return chosen.policy, chosen.sampler
 
 
 def _threads_help(facts: Facts) -> bool:

@@ -10,15 +10,26 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 
-from luthier.core.domain import Value
+from luthier.core.domain import Domain, Float, Value
 from luthier.core.errors import PointError
 
 SUFFIX = "/course"
 SKIP = "batches/skip"
 # a factor of 0 could not be scaled back, and takes the ratios between parameter groups with it
 LEAST = 1e-6
+NEAR = 1e-9  # steps: what fractions of a step lose in rounding
+_RATES = ("lr", "learning_rate")
 
 Points = tuple[tuple[float, float], ...]
+
+
+def live_rate(domains: Mapping[str, Domain]) -> str | None:
+    """The name of the learning rate, where it may change while a run trains."""
+    for name in _RATES:
+        domain = domains.get(name)
+        if isinstance(domain, Float) and domain.live and domain.low > 0:
+            return name
+    return None
 
 
 def is_extra(name: str) -> bool:
@@ -63,5 +74,4 @@ def factor_at(points: Points, step: float) -> float:
 
 def is_skipped(windows: Points, begin: float, end: float) -> bool:
     """Whether a batch between these steps lies in one of the windows."""
-    near = 1e-9  # steps: what fractions of a step lose in rounding
-    return any(first - near <= begin and end <= last + near for first, last in windows)
+    return any(first - NEAR <= begin and end <= last + NEAR for first, last in windows)

@@ -88,6 +88,12 @@ class BusyError(LuthierError):
     code = "E303"
 
 
+class NewerStoreError(StoreError):
+    """The store was brought up to date by a newer Luthier, which this one cannot write."""
+
+    code = "E304"
+
+
 class CheckpointError(LuthierError):
     """A checkpoint that is missing or damaged."""
 

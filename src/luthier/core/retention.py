@@ -3,6 +3,9 @@
 Never: the newest of a run that has not ended (a pause, a retry or a rollback starts from it), what
 a run without a checkpoint of its own came from, what is marked, the best of the study, and those in
 `held`, which an action that is under way will read.
+
+A policy that forks runs in the middle says up to which share of a training; the newest of a run
+from before that stays too.
 """
 
 import math
@@ -12,12 +15,18 @@ from luthier.core.study import Checkpoint, Run, RunState, StudyView
 
 N_WHILE_TRAINING = 3
 N_BEFORE_CHANGES = 10  # of a run: one is taken before every change of a live parameter
-
 Key = tuple[str, float]  # run id, step
 
 
-def superseded(view: StudyView, run_id: str, held: Set[Key] = frozenset()) -> list[Checkpoint]:
+def superseded(
+    view: StudyView,
+    run_id: str,
+    held: Set[Key] = frozenset(),
+    forks_before: float | None = None,
+) -> list[Checkpoint]:
     """All of a run but its newest (three while it trains), its best, and what other runs are from.
+
+    `forks_before`: share of a full training, before which the newest stays as well.
 
     A person, or a guard, may want to go back a little further than to the newest.
     """
@@ -26,6 +35,7 @@ def superseded(view: StudyView, run_id: str, held: Set[Key] = frozenset()) -> li
     if (best := _best_of(run)) is not None:
         kept.add(best.step)
     kept |= {c.step for c in _kept(run)}
+    kept |= _early(view, run, forks_before)
     kept |= {r.parent.step for r in view.runs.values() if r.parent and r.parent.run_id == run_id}
     return [c for c in run.checkpoints if c.step not in kept and _key(c) not in held]
 
@@ -73,6 +83,15 @@ def _kept(run: Run) -> list[Checkpoint]:
     marked = [c for c in run.checkpoints if "mark" in c.kept]
     before = [c for c in run.checkpoints if "before" in c.kept]
     return [*marked, *before[-N_BEFORE_CHANGES:]]
+
+
+def _early(view: StudyView, run: Run, share: float | None) -> set[float]:
+    """The step of the newest checkpoint within this share of a full training."""
+    last = view.study.max_steps
+    if share is None or last is None:
+        return set()
+    early = [c.step for c in run.checkpoints if c.step <= share * last]
+    return {max(early)} if early else set()
 
 
 def _worst_first(view: StudyView) -> list[Run]:

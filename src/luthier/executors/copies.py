@@ -101,7 +101,8 @@ class Copies:
                 seed = self._study.trial_seed(copy.trial)
                 self._executor.start([Assignment(self._study, copy, None, seed, paths.run(name))])
             running = set(copies)
-            while running and time.perf_counter() - began_s < limit_s:
+            # the time may also be over at once: when the user interrupts
+            while running and time.perf_counter() - began_s < limit_s and self._left_s() > 0.0:
                 for event in self._executor.events(_POLL_S):
                     if isinstance(event, Ended):
                         running.discard(event.run_id)

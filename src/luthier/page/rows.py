@@ -206,7 +206,8 @@ def _condition(domain: Domain) -> str | None:
 
 def _policy_name(recipe: dict[str, Any]) -> str:
     from luthier.registry import known as players
+    from luthier.registry import without_nurse
 
-    place = recipe.get("class", "")
+    place = without_nurse(recipe)[0].get("class", "")
     return next((n for n, where in players("policies").items() if where == place),
                 place.rpartition(":")[2])  # fmt: skip

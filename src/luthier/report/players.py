@@ -8,25 +8,34 @@ from typing import Any
 from luthier.core.domain import Constant
 from luthier.core.errors import LuthierError
 from luthier.core.study import Study
-from luthier.registry import PAIRS, POLICIES, SAMPLERS, make_policy, to_recipe
+from luthier.registry import (
+    PAIRS,
+    POLICIES,
+    SAMPLERS,
+    is_nursed_by_default,
+    make_policy,
+    to_recipe,
+    without_nurse,
+)
 
 
 def policy_words(recipe: Mapping[str, Any]) -> str:
-    """Such as "asha (random)"; "" where the recipe has no policy that searches."""
-    policy = recipe.get("policy") or {}
+    """Such as "asha (random), nursed"; "" where the recipe has no policy that searches."""
+    policy, nursed = without_nurse(recipe.get("policy") or {})
+    tail = ", nursed" if nursed else ""
     if pair := _pair(policy):
-        return pair
+        return f"{pair}{tail}"
     name = _name(POLICIES, policy)
     if policy.get("class", "").endswith(":Hand"):
         return ""
     sampler = _innermost(policy)
     inner = f" ({_name(SAMPLERS, sampler)})" if sampler else ""
-    return f"{name}{inner}"
+    return f"{name}{inner}{tail}"
 
 
 def command(study: Study, recipe: Mapping[str, Any], script: str) -> tuple[str, bool]:
     """The command that begins the study again, and whether it gives the policy as it was."""
-    policy = recipe.get("policy") or {}
+    policy, nursed = without_nurse(recipe.get("policy") or {})
     sampler = _innermost(policy)
     staged = _name({}, policy.get("options", {}).get("sampler") or {}) == "Staged"
     name = _pair(policy) or _name(POLICIES, policy)
@@ -39,9 +48,13 @@ def command(study: Study, recipe: Mapping[str, Any], script: str) -> tuple[str, 
         if asked.get("n_children"):
             words += ["--children", str(asked["n_children"])]
         workers = asked.get("workers")
+        if (nurse := recipe.get("nurse")) is not None:
+            words += ["--nurse" if nurse else "--no-nurse"]
     else:
         words += ["--policy", name, *(["--sampler", sampler_name] if sampler_name else [])]
         words += ["--stages", "importance"] if staged else []
+    if not choice and nursed != is_nursed_by_default(name, study):
+        words += ["--nurse" if nursed else "--no-nurse"]
     budget = study.budget
     for option, value in (("--trials", budget.n_trials), ("--steps", budget.n_steps)):
         words += [option, f"{value:g}"] if value is not None else []

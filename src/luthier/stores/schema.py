@@ -6,7 +6,7 @@ released.
 
 import sqlite3
 
-from luthier.core.errors import StoreError
+from luthier.core.errors import NewerStoreError, StoreError
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -106,11 +106,7 @@ class EmptyStoreError(StoreError):
 def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> None:
     """Bring an open file to the newest version; without `upgrade`, only check that it is."""
     version = _version(connection)
-    if version > len(MIGRATIONS):
-        raise StoreError(
-            f"the store has schema {version}, this Luthier knows up to {len(MIGRATIONS)}; "
-            "it was written by a newer Luthier: upgrade this one."
-        )
+    check_known(version)
     if version == len(MIGRATIONS):
         return
     if not upgrade:
@@ -127,6 +123,26 @@ def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
     connection.execute("COMMIT")
+
+
+def needs_upgrade(connection: sqlite3.Connection) -> bool:
+    """Whether there are tables, of an older Luthier."""
+    return 0 < _version(connection) < len(MIGRATIONS)
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """NewerStoreError when another Luthier has changed the tables since they were opened."""
+    check_known(_version(connection))
+
+
+def check_known(version: int) -> None:
+    """NewerStoreError for a schema that only a newer Luthier knows."""
+    if version > len(MIGRATIONS):
+        raise NewerStoreError(
+            f"the store has schema {version}, this Luthier knows up to {len(MIGRATIONS)}; "
+            "it was written by a newer Luthier: go on with that one, or upgrade this one. What "
+            "runs say from here on lies in their own files, and comes in with luthier resume."
+        )
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -22,7 +22,7 @@ from luthier.core.action import kind_of
 from luthier.core.budget import Budget
 from luthier.core.constraint import Constraint
 from luthier.core.curve import Curve
-from luthier.core.errors import StoreError, StudyError
+from luthier.core.errors import BusyError, NewerStoreError, StoreError, StudyError
 from luthier.core.event import (
     Asked,
     Closed,
@@ -44,7 +44,8 @@ from luthier.core.paths import StudyPaths
 from luthier.core.space import space_from_json, space_to_json
 from luthier.core.study import Checkpoint, Study, StudyView
 from luthier.stores.loader import Changes, Loader
-from luthier.stores.schema import OldStoreError, migrate
+from luthier.stores.schema import OldStoreError, check, migrate, needs_upgrade
+from luthier.worker.lock import ProcessLock
 
 _JOIN_FROM = 2  # chunks a run may have before they are joined at its end
 
@@ -242,8 +243,12 @@ class SqliteStore:
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            check(self._db)  # under the lock: from here on nobody else changes the tables
             yield
             self._db.execute("COMMIT")
+        except NewerStoreError:
+            self._db.execute("ROLLBACK")
+            raise
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -444,11 +449,24 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
     try:
         if mode == "rwc":
             _use_wal(connection)
+            if needs_upgrade(connection):
+                _check_at_rest(path, connection)
         migrate(connection, upgrade=mode == "rwc")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_at_rest(path: Path, connection: sqlite3.Connection) -> None:
+    """BusyError while an older Luthier tunes a study of the file: it could not go on."""
+    for (name,) in connection.execute("SELECT name FROM study").fetchall():
+        owner = ProcessLock(StudyPaths.beside(path, name).lock).owner()
+        if owner is not None and owner != os.getpid():
+            raise BusyError(
+                f"{path} has tables of an older Luthier, which tunes study {name!r} in process "
+                f"{owner}; wait for it, or stop it with Ctrl-C, before the tables are changed."
+            )
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -59,7 +59,9 @@ class PaperExecutor:
             assert self.n_free > 0, "started more runs than were free"
             run = _PaperRun(assignment)
             self._runs[assignment.run.id] = run
-            self._events.append(Started(assignment.run.id, run.step, self._pausable))
+            read_back = {k: v for k, v in run.params.items() if k == "lr"}  # of an optimizer
+            started = Started(assignment.run.id, run.step, self._pausable, read_back)
+            self._events.append(started)
             self._obey_plan(assignment.run.id)
             self._push(assignment.run.id)
 

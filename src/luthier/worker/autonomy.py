@@ -1,9 +1,11 @@
 """What a run does by itself: it follows the courses of its live parameters, and skips batches."""
 
+import math
+import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any, final
 
-from luthier.core.course import SKIP, SUFFIX, Points, factor_at, is_skipped
+from luthier.core.course import NEAR, SKIP, SUFFIX, Points, factor_at, is_skipped
 from luthier.core.domain import Value
 from luthier.core.errors import PointError
 from luthier.worker.live import Live
@@ -18,7 +20,8 @@ class Autonomy:
         self._live = live
         self._given = dict(given)
         self.factors: dict[str, float] = {}  # in force, by parameter
-        self._given_last: Any = None  # the newest batch that the loop got
+        self._n_given = 0  # batches that the loop got in the step under way …
+        self._newest: Any = None  # … and the last of all
 
     def take(self, given: Mapping[str, Value]) -> None:
         """Courses and batches to skip from now on."""
@@ -34,10 +37,23 @@ class Autonomy:
                     "the optimizer: run.attach(optimizer=optimizer)."
                 )
 
-    def restored(self, factors: Mapping[str, float]) -> None:
-        """A checkpoint was read that was saved under these factors."""
+    def restored(self, factors: Mapping[str, float], batches: Mapping[str, Any]) -> None:
+        """A checkpoint was read that was saved under these factors, after these batches."""
         self.factors = dict(factors)
-        self._given_last = None
+        newest: bytes | None = batches.get("newest")
+        self._n_given = batches.get("n_given", 0)
+        self._newest = None if newest is None else pickle.loads(newest)
+
+    def batches(self, at: float) -> dict[str, Any]:
+        """For a checkpoint of step `at`: what a run that goes on from it has to know of before.
+
+        The newest batch is kept only where the next one may be left out, as it may take its place.
+        Pickled, so that it comes back to the device that it was on.
+        """
+        windows: Points = self._given.get(SKIP, ())
+        inside = any(first - NEAR <= at < last for first, last in windows)
+        n_given = self._n_given if at > math.floor(at) else 0
+        return {"n_given": n_given, "newest": _pickled(self._newest) if inside else None}
 
     def move(self, at: float) -> float:
         """Set what follows a course for training from step `at` on; how the rate was scaled."""
@@ -59,15 +75,25 @@ class Autonomy:
         divides by the number of its batches has one.
         """
         windows: Points = self._given.get(SKIP, ())
-        n_given, begin = 0, start + position.fraction
+        begin = start + position.fraction
+        if begin == start:
+            self._n_given = 0
         for batch in position.batches():
             end = start + position.fraction
             skipped = bool(windows) and is_skipped(windows, begin, end)
             begin = end
-            if skipped and (n_given or position.fraction < 1.0):
+            if skipped and (self._n_given or position.fraction < 1.0):
                 continue
-            if skipped and self._given_last is not None:
-                batch = self._given_last
-            n_given += 1
-            self._given_last = batch
+            if skipped and self._newest is not None:
+                batch = self._newest
+            self._n_given += 1
+            self._newest = batch
             yield batch
+
+
+def _pickled(batch: Any) -> bytes | None:  # noqa: ANN401
+    """None for what cannot be pickled: then the run goes on as if it had seen no batch."""
+    try:
+        return pickle.dumps(batch, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception:  # whatever the user's objects raise
+        return None

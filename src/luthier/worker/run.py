@@ -533,7 +533,7 @@ class LiveRun:
         self._take(params)
         self.step = to.step
         self._saved_step, self._saved = to.step, None
-        self._autonomy.restored(state.get("factors", {}))
+        self._autonomy.restored(state.get("factors", {}), state.get("batches", {}))
         self._resume_at = state["position"]
         self._edited = None
         rng.put_back(state["rng"])
@@ -579,6 +579,7 @@ class LiveRun:
             "params": dict(self.params._values),
             "effective": self._live.read(),
             "factors": dict(self._autonomy.factors),
+            "batches": self._autonomy.batches(at),
             "rng": rng.capture(),
             "position": self._position.state() if self._position and at % 1 else None,
         }
