@@ -24,7 +24,6 @@ import torch
 from panda_tasks import FAULT_AT, FAULTS, STEPS, TASKS, Task, Training
 
 import luthier
-import luthier.worker.run as worker
 from luthier.contracts import Policy
 from luthier.core.budget import Budget
 from luthier.core.lr_find import diverged, ramp, suggest
@@ -43,8 +42,6 @@ FACTORS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 TUNING_SEEDS = (1000, 1001, 1002)
 N_RANGE = 60  # batches of the range test
-# a worker saves by the clock, at most once a second; these trainings are over in one
-worker.SAVE_GAP_S, worker.SAVE_EVERY_S = 0.0, 0.2
 WORST = 10.0  # a loss beyond it, or no number, counts as this many times the tuned one
 
 
@@ -120,6 +117,24 @@ def schedule_free(task: Task, rate: float, seed: int, fault: str) -> float:
 
 def range_test(task: Task, rate: float, seed: int, fault: str) -> float:
     """A range test (its batches are paid for), then linear decay from what it suggests."""
+    found, first = _ranged(task.name, seed)
+    if found is not None:
+        return _from_range(task.name, seed, fault)
+    return train(Training(task, seed, rate, fault), shape("linear"), STEPS, first)[-1]
+
+
+@functools.cache
+def _from_range(name: str, seed: int, fault: str) -> float:
+    found, first = _ranged(name, seed)
+    assert found is not None
+    training = Training(TASKS[name], seed, found, fault)
+    return train(training, shape("linear"), STEPS, first)[-1]
+
+
+@functools.cache
+def _ranged(name: str, seed: int) -> tuple[float | None, int]:
+    """What a range test suggests, and the steps that it took."""
+    task, rate = TASKS[name], 1e-3
     probe = Training(task, seed, rate)
     rates, losses = [float(r) for r in ramp(1e-6, 10.0, N_RANGE)], list[float]()
     stream = iter([batch for _ in range(STEPS) for batch in probe.batches])
@@ -129,9 +144,8 @@ def range_test(task: Task, rate: float, seed: int, fault: str) -> float:
         losses.append(probe.train(next(stream)))
         if diverged(losses):
             break
-    found = suggest(rates, losses).suggestions.get("valley", rate)
-    first = math.ceil(len(losses) / task.per_step)
-    return train(Training(task, seed, found, fault), shape("linear"), STEPS, first)[-1]
+    found = suggest(rates, losses).suggestions.get("valley")
+    return found, math.ceil(len(losses) / task.per_step)
 
 
 def player(task: Task, fault: str, how: str, count: list[int]) -> Callable[[Any], None]:

@@ -15,7 +15,7 @@ from luthier.core.person import waits_for_a_person
 from luthier.core.study import Run, StudyView
 from luthier.policies.autopilot import constants as c
 from luthier.policies.autopilot.calibrate import allowed_steps, calibrate, probe_steps
-from luthier.policies.autopilot.course import cool_down, main_course
+from luthier.policies.autopilot.course import cool_down, main_course, saving
 from luthier.policies.autopilot.guard import guard
 from luthier.policies.autopilot.intervene import intervene
 from luthier.policies.autopilot.logbook import (
@@ -81,7 +81,7 @@ class Autopilot:
             Start(
                 params=p,
                 to_step=planned or float("inf"),
-                plan=((0.0, main_course(log, 0.0, 1.0, planned)),),
+                plan=((0.0, {**main_course(log, 0.0, 1.0, planned), **saving(log)}),),
                 reason=f"{MAIN}: too few steps for a probe of another rate",
             )
             for p in points

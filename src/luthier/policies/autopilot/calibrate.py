@@ -15,7 +15,7 @@ from luthier.core.action import ASKS, Action, Change, Continue, Fork, Pause
 from luthier.core.domain import Float
 from luthier.core.study import Run, RunState
 from luthier.policies.autopilot import constants as c
-from luthier.policies.autopilot.course import main_course
+from luthier.policies.autopilot.course import main_course, saving
 from luthier.policies.autopilot.logbook import (
     MAIN,
     PROBE,
@@ -141,6 +141,7 @@ def _raise(log: Logbook, winner: Run, rates: Rates) -> list[Action]:
             params={
                 log.rate: peak,
                 **main_course(log, winner.step, rate / peak, end_for(log, winner)),
+                **saving(log),
             },
             reason=f"{MAIN}: {log.rate}={rate:.3g} was best ({words}), so its steps are kept; "
             f"peak {peak:.3g}",

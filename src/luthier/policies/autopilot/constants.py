@@ -27,6 +27,7 @@ BELOW_DIVERGENCE = 0.5  # of the lowest rate that diverged: never go higher
 RISE_SHARE = 0.02  # of the planned steps, from the winner's rate to the peak
 COOLDOWN_SHARE = 0.2  # of the steps so far, where no end is known (arXiv:2405.18392)
 N_COOLDOWN_POINTS = 8  # of 1 - sqrt, drawn by straight lines
+SAVE_SHARE = 0.01  # of the planned steps between two checkpoints
 
 # the guard
 PATIENCE = 3  # reports that must all lie too high

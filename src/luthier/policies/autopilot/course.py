@@ -3,7 +3,7 @@
 import math
 
 from luthier.core.action import Action, Change, Stop
-from luthier.core.course import SUFFIX, Points, factor_at
+from luthier.core.course import SAVE, SUFFIX, Points, factor_at
 from luthier.core.domain import Value
 from luthier.core.study import Run
 from luthier.policies.autopilot import constants as c
@@ -23,6 +23,11 @@ def main_course(log: Logbook, step: float, first: float, end: float | None) -> d
     top = min(step + rise, end)
     begin = ((step, first),) if rise else ()
     return {name: tuple((float(s), float(f"{f:.6g}")) for s, f in (*begin, (top, 1.0), (end, 0.0)))}
+
+
+def saving(log: Logbook) -> dict[str, Value]:
+    """Checkpoints so near to each other that a rollback loses little."""
+    return {SAVE: max(1.0, float(round(c.SAVE_SHARE * log.planned)))} if log.planned else {}
 
 
 def shortened(points: Points, step: float, lost: float) -> Points:
