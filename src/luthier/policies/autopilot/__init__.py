@@ -18,7 +18,9 @@ from luthier.policies.autopilot.calibrate import allowed_steps, calibrate, probe
 from luthier.policies.autopilot.course import cool_down, main_course, saving
 from luthier.policies.autopilot.guard import guard
 from luthier.policies.autopilot.intervene import intervene
+from luthier.policies.autopilot.lengthen import lengthen
 from luthier.policies.autopilot.logbook import (
+    DONE,
     MAIN,
     PROBE,
     SLOWER,
@@ -105,6 +107,8 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
         return ask(main, "what the autopilot wanted was refused; see the diary")
     if actions := guard(log, main):
         return actions
+    if actions := lengthen(log, main):
+        return actions
     if main.state.ended:
         return []
     actions, busy = intervene(log, main)
@@ -115,7 +119,7 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
     to_step = end_of(log, main)
     completes = main.active and to_step == log.view.study.max_steps
     if main.step >= to_step and not completes:
-        return [Stop(run_id=main.id, reason="done: the budget of steps is spent")]
+        return [Stop(run_id=main.id, reason=f"{DONE}: the budget of steps is spent")]
     if waits(main) and log.view.n_free:
         return [Continue(run_id=main.id, to_step=to_step, reason=f"{MAIN}: on to the end")]
     return []

@@ -25,6 +25,7 @@ from luthier.policies.autopilot.logbook import (
     waits,
 )
 
+N_COARSE = 3  # the rate given and its two neighbours, before anything is judged
 _BROKEN = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
 
 
@@ -35,14 +36,35 @@ class Rates:
 
     at: dict[int, float]  # place -> rate
     loss: dict[int, float]  # place -> loss at the end of the probe; infinite where it diverged
-    rose: tuple[float, ...]  # rates whose loss rose from one rung to the next
+    loose: tuple[float, ...]  # rates whose loss rose again after it had fallen
+
+    @property
+    def bearable(self) -> list[int]:
+        """Places that are no worse than the lowest rate, which has hardly moved, by far."""
+        start = self.loss[min(self.loss)]
+        if not math.isfinite(start):
+            return []
+        return [k for k, v in self.loss.items() if v <= start + c.EXPLODED * abs(start)]
+
+    @property
+    def telling(self) -> bool:
+        """Whether they can be compared: one has learned something, or the highest learns most."""
+        start, lowest = self.loss[min(self.loss)], min(self.loss.values())
+        if len(self.bearable) < 2 or self.loss[max(self.loss)] <= lowest:
+            return True
+        return start - lowest >= c.TELLING * abs(start)
 
     @property
     def best(self) -> int | None:
-        """The highest rate's place among those alike; None when every rate diverged."""
+        """The highest rate's place among those alike; None when every rate diverged.
+
+        Where nothing has been learned yet, the nearest to the rate given.
+        """
         lowest = min(self.loss.values())
         if not math.isfinite(lowest):
             return None
+        if not self.telling:
+            return min(self.bearable, key=abs)
         return max(k for k, v in self.loss.items() if v <= lowest + c.ALIKE * abs(lowest))
 
     @property
@@ -56,7 +78,7 @@ class Rates:
             broken = (self.at[k] for k, v in self.loss.items() if math.isinf(v))
             return min(broken, default=math.inf)
         worse = (self.at[k] for k, v in self.loss.items() if k > best and not v < start)
-        return min([*worse, *self.rose], default=math.inf)
+        return min(worse, default=math.inf)
 
 
 def probe_steps(planned: float | None) -> int:
@@ -77,7 +99,7 @@ def calibrate(log: Logbook) -> list[Action]:
     """What to probe next; at the end the winner's change into the run that is raised."""
     first = log.first
     assert first is not None
-    n_first = probe_steps(log.planned)
+    n_first = _first_steps(log)
     if any(run.active and run.step < n_first for run in log.probes) and log.view.n_free < 1:
         return []
     asked = [run for run in log.probes if not _done(run, n_first)]
@@ -90,7 +112,39 @@ def calibrate(log: Logbook) -> list[Action]:
         return [_probe(log, rate, n_first) for rate in wanted[: log.view.n_free]]
     if rates.best is None:
         return _give_up(log)
-    return _rungs(log, rates, n_first)
+    return _rungs(log, rates, n_first) if rates.telling else _longer(log, rates, n_first)
+
+
+def _longer(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
+    """Nothing has been learned yet: the best go on with the rate given, which is kept if alike."""
+    given = next(run for run in log.probes if _place(log, run) == rates.best)
+    fine = [run for run in log.probes if _place(log, run) in rates.bearable and run is not given]
+    longest = float(c.N_LONGEST * probe_steps(log.planned))
+    going = [run for run in fine if run.step > n_first]  # begun already
+    fine = going or _ranked(log, fine, n_first)
+    spent = _lost(log) - sum(own_steps(run) - n_first for run in going)
+    room = int((allowed_steps(log.planned) - spent) // (longest - n_first)) if longest else 0
+    rivals = [given, *fine[: max(0, min(N_COARSE - 1, room))]]
+    late = [run for run in rivals if not _done(run, longest)]
+    if late and len(rivals) > 1:
+        return _onward(log, late, longest, "nothing learned yet, longer")
+    best = _ranked(log, rivals, longest)[0]
+    gain = _loss(given, longest) - _loss(best, longest)
+    if len(rivals) > 1 and not gain < c.TELLING * abs(_loss(best, longest)):
+        return _raise(log, best, rates)
+    return _raise(log, given, rates, why="is kept, as no rate has learned enough to tell")
+
+
+def _first_steps(log: Logbook) -> int:
+    """Steps of the first probe of each rate: more where the coarse ones have learned nothing."""
+    n_first = probe_steps(log.planned)
+    coarse = [run for run in log.probes if abs(_place(log, run)) in (0, c.STRIDE)]
+    if len(coarse) < N_COARSE or not all(_done(run, n_first) for run in coarse):
+        return n_first
+    rates = _rates(log, n_first, coarse)
+    longer = c.N_LONGER * n_first
+    fits = (N_COARSE - 1) * longer <= allowed_steps(log.planned)
+    return n_first if rates.telling or not fits else longer
 
 
 def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
@@ -124,13 +178,14 @@ def _ranked(log: Logbook, runs: Sequence[Run], step: float) -> list[Run]:
     return sorted(runs, key=order)
 
 
-def _raise(log: Logbook, winner: Run, rates: Rates) -> list[Action]:
+def _raise(log: Logbook, winner: Run, rates: Rates, why: str = "") -> list[Action]:
     """The winner's rate becomes the peak of a course."""
     if not waits(winner):
         return []
     rate = float(winner.params[log.rate])
-    boost = c.BOOST if log.planned is not None else 1.0
-    limit = max(rate, c.BELOW_DIVERGENCE * rates.diverged)
+    boost = 1.0 if log.planned is None or why else c.BOOST
+    loose = min((r for r in rates.loose if r > rate), default=math.inf)
+    limit = max(rate, min(c.BELOW_DIVERGENCE * rates.diverged, loose / c.GRID))
     domain = log.view.study.space.domains[log.rate]
     assert isinstance(domain, Float)
     peak = domain.cast(min(boost * rate, limit, domain.high))
@@ -143,7 +198,7 @@ def _raise(log: Logbook, winner: Run, rates: Rates) -> list[Action]:
                 **main_course(log, winner.step, rate / peak, end_for(log, winner)),
                 **saving(log),
             },
-            reason=f"{MAIN}: {log.rate}={rate:.3g} was best ({words}), so its steps are kept; "
+            reason=f"{MAIN}: {log.rate}={rate:.3g} {why or 'was best'} ({words}), so its steps are kept; "
             f"peak {peak:.3g}",
         )
     ]
@@ -158,6 +213,8 @@ def _next_places(log: Logbook, rates: Rates, n_first: int) -> list[float]:
     pair = [place for place in (c.STRIDE, -c.STRIDE) if place not in known]
     if pair and _inside(log, pair):
         wanted = pair
+    elif best is not None and not rates.telling:
+        wanted = []  # nothing would come of it
     elif best is None:
         wanted, room = [min(known) - c.STRIDE], max(room, int(len(known) < 2 * c.GRID))
     elif best == max(known):
@@ -221,17 +278,23 @@ def _give_up(log: Logbook) -> list[Action]:
     return [Pause(run_id=lowest.id, reason=words)]
 
 
-def _rates(log: Logbook, step: float) -> Rates:
+def _rates(log: Logbook, step: float, probes: Sequence[Run] = ()) -> Rates:
+    at, loss, loose = {}, {}, []
+    for run in probes or log.probes:
+        place = _place(log, run)
+        at[place], loss[place] = _trial_rate(log, run), _loss(run, step)
+    start = loss[min(loss)]
+    for run in probes or log.probes:
+        low, last = float(run.curve.best_loss), float(run.curve.last)
+        if run.step > step and not last - low <= c.LOOSE * max(0.0, start - low):
+            loose.append(_trial_rate(log, run))
+    return Rates(at, loss, tuple(loose))
+
+
+def _place(log: Logbook, run: Run) -> int:
+    """The place of its rate on the grid."""
     first = float(_trial_rate(log, log.probes[0]))
-    at, loss = {}, {}
-    for run in log.probes:
-        rate = _trial_rate(log, run)
-        place = round(math.log(rate / first) / math.log(c.GRID))
-        at[place], loss[place] = rate, _loss(run, step)
-    rose = (
-        run for run in log.probes if run.step > step and _loss(run, run.step) > _loss(run, step)
-    )
-    return Rates(at, loss, tuple(_trial_rate(log, run) for run in rose))
+    return round(math.log(_trial_rate(log, run) / first) / math.log(c.GRID))
 
 
 def _trial_rate(log: Logbook, run: Run) -> float:
