@@ -101,6 +101,7 @@ def _checkpoints_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     # by the clock, and in the background, there would be none in a fraction of a second
     monkeypatch.setattr("luthier.worker.run.SAVE_GAP_S", 0.0)
     monkeypatch.setattr("luthier.worker.run.SAVE_SHARE", 1e9)
+    monkeypatch.setattr("luthier.worker.run.SAVE_ASKED_SHARE", 1e9)
     write = CheckpointWriter.write
 
     def at_once(writer: Any, *args: Any, wait: bool, **more: Any) -> None:
@@ -440,3 +441,30 @@ def test_overfitting_is_tested_before_anything_is_changed() -> None:
         if run is not main
     )
     assert others <= c.TOTAL_SHARE * 200
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_larger_budget_lengthens_the_course(stopped: bool) -> None:
+    # a rollback leaves steps of the budget over, so that the policy itself ends the run
+    bad = frozenset({30 * BATCHES + 1}) if stopped else frozenset()
+    store = MemoryStore(study(budget=Budget(n_steps=60)))
+    try:
+        Tuner(store, Autopilot(Random()), InlineExecutor(Flight(bad=bad))).run()
+        before = raised(store.view())
+        assert before.params["lr/course"][-1] == (before.step, 0.0)
+        same = Tuner(store, Autopilot(Random()), InlineExecutor(Flight(bad=bad)))
+        same.run()
+        assert raised(store.view()).step == before.step, "nothing new without a larger budget"
+        store._ledger.study = replace(store.study, budget=Budget(n_steps=90))
+        flight = Flight(bad=bad)
+        Tuner(store, Autopilot(Random()), InlineExecutor(flight)).run()
+        after = raised(store.view())
+        assert after.step == before.step + 30
+        assert after.params["lr/course"][-1] == (after.step, 0.0)
+        (longer,) = [e for e in store.diary() if e.action.reason.startswith("longer: 30 steps")]
+        assert longer.state == "obeyed"
+        rates = [rate for step, rate in flight.rates if step > before.step]
+        assert max(rates) == pytest.approx(c.REWARMED * after.params["lr"], rel=0.05)
+        assert rates[-1] < 0.1 * max(rates)
+    finally:
+        store.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from luthier.contracts import Sampler
-from luthier.core.action import Action, Continue, Start, Stop
+from luthier.core.action import Action, Continue, Pause, Start, Stop
 from luthier.core.errors import PolicyError
 from luthier.core.person import waits_for_a_person
 from luthier.core.study import Run, StudyView
@@ -117,9 +117,13 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
     if actions := cool_down(log, main):
         return actions
     to_step = end_of(log, main)
-    completes = main.active and to_step == log.view.study.max_steps
-    if main.step >= to_step and not completes:
-        return [Stop(run_id=main.id, reason=f"{DONE}: the budget of steps is spent")]
+    if main.step >= to_step:
+        words = f"{DONE}: the budget of steps is spent"
+        if waits(main):
+            return [Stop(run_id=main.id, reason=words)]
+        # its last step is to be saved, which it does by itself at the end of its lease
+        leaves = main.to_step <= main.step or main.step == log.view.study.max_steps
+        return [] if leaves else [Pause(run_id=main.id, reason=words)]
     if waits(main) and log.view.n_free:
         return [Continue(run_id=main.id, to_step=to_step, reason=f"{MAIN}: on to the end")]
     return []

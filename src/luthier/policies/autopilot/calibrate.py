@@ -121,7 +121,8 @@ def _longer(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
     fine = [run for run in log.probes if _place(log, run) in rates.bearable and run is not given]
     longest = float(c.N_LONGEST * probe_steps(log.planned))
     going = [run for run in fine if run.step > n_first]  # begun already
-    fine = going or _ranked(log, fine, n_first)
+    # by the loss alone: that little has been learned, but not that it is all the same
+    fine = going or sorted(fine, key=lambda run: _loss(run, n_first))
     spent = _lost(log) - sum(own_steps(run) - n_first for run in going)
     room = int((allowed_steps(log.planned) - spent) // (longest - n_first)) if longest else 0
     rivals = [given, *fine[: max(0, min(N_COARSE - 1, room))]]

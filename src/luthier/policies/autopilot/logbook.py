@@ -157,6 +157,11 @@ def checkpoints(view: StudyView, run: Run) -> Iterator[Checkpoint]:
         run = view.runs[run.parent.run_id]
 
 
+def is_probe(run: Run) -> bool:
+    """Whether the run was a probe or a rehearsal, which were never to go further."""
+    return run.reason == SLOWER or run.reason.startswith(f"{ARM}:")
+
+
 def waits(run: Run) -> bool:
     """Whether the run is paused at a place from which it can go on."""
     return run.state is RunState.PAUSED
