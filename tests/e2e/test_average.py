@@ -140,3 +140,16 @@ def test_a_window_without_a_model_is_refused(script: Path) -> None:
     change = next(e for e in result.store.diary() if isinstance(e.action, Change))
     assert change.state == "refused"
     assert "attach(model=model)" in change.why
+
+
+def test_without_an_end_the_autopilot_turns_it_on_until_the_cooldown(script: Path) -> None:
+    endless = SCRIPT.replace("max_steps=8, ", "").replace("run.steps()", "run.steps(400)")
+    script.write_text(endless.replace("X.sum(1, keepdim=True)", "torch.zeros(64, 1)"))
+    tunable = load_target(str(script))
+    assert isinstance(tunable, Tunable)
+    result = tunable.search(policy="autopilot", trials=1, executor="inline", name="endless",
+                            store=script.parent / "s.db", workers=1, lint=False)  # fmt: skip
+    entries = [e for e in result.store.diary() if e.state == "obeyed"]
+    obeyed = [e.action.params for e in entries if isinstance(e.action, Change)]
+    windows = [params["weights/average"] for params in obeyed if "weights/average" in params]
+    assert windows == [1.0, 0.0]

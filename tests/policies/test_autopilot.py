@@ -348,6 +348,8 @@ def test_without_an_end_the_rate_stays_until_it_cools_down() -> None:
     main = raised(store.view())
     changes = reasons(store, Change)
     assert any(reason.startswith("cool:") for reason in changes)
+    (mean,) = [e for e in store.diary() if e.action.reason.startswith("mean:")]
+    assert mean.state == "refused", "there is no model of torch whose weights could be averaged"
     assert main.state is RunState.STOPPED
     assert main.step < 2000
 

@@ -15,7 +15,7 @@ from luthier.core.person import waits_for_a_person
 from luthier.core.study import Run, StudyView
 from luthier.policies.autopilot import constants as c
 from luthier.policies.autopilot.calibrate import allowed_steps, calibrate, probe_steps
-from luthier.policies.autopilot.course import cool_down, main_course, saving
+from luthier.policies.autopilot.course import averaging, cool_down, main_course, saving
 from luthier.policies.autopilot.guard import guard
 from luthier.policies.autopilot.intervene import intervene
 from luthier.policies.autopilot.lengthen import lengthen
@@ -44,10 +44,12 @@ class Autopilot:
     """Raises one run from the defaults of the space, else from the sampler's first point.
 
     Needs a live learning rate (`lr` or `learning_rate`) and attached model and optimizer. Probes
-    and rehearsals cost at most 15 % of the planned steps, on top of them. See docs/autopilot.md.
+    and rehearsals cost at most 15 % of the planned steps, on top of them. Without `tests` nothing is
+    changed in the middle but by the guard. See docs/autopilot.md.
     """
 
     sampler: Sampler
+    tests: bool = True
 
     def decide(self, view: StudyView) -> Sequence[Action]:
         """The next move; none for a run that a person holds."""
@@ -65,7 +67,7 @@ class Autopilot:
         log = read(view)
         if log.main is None:
             return calibrate(log)
-        return _tidy(log, log.main) or _raise(log, log.main)
+        return _tidy(log, log.main) or _raise(log, log.main, self.tests)
 
     def _begin(self, view: StudyView, rate: str) -> list[Action]:
         n_new, default = min(view.n_free, view.n_new, 1), view.study.space.default()
@@ -99,7 +101,7 @@ def _tidy(log: Logbook, main: Run) -> list[Action]:
     ]
 
 
-def _raise(log: Logbook, main: Run) -> list[Action]:
+def _raise(log: Logbook, main: Run, tests: bool) -> list[Action]:
     """Guard, then tests, then onward to the last step."""
     if waits_for_a_person(log.view, main) or is_asked(log, main):
         return []
@@ -111,10 +113,11 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
         return actions
     if main.state.ended:
         return []
-    actions, busy = intervene(log, main)
-    if actions or busy:
-        return actions
-    if actions := cool_down(log, main):
+    if tests:
+        actions, busy = intervene(log, main)
+        if actions or busy:
+            return actions
+    if actions := cool_down(log, main) or averaging(log, main):
         return actions
     to_step = end_of(log, main)
     if main.step >= to_step:

@@ -38,6 +38,7 @@ BELOW_DIVERGENCE = 0.5  # of the lowest rate that diverged: never go higher
 RISE_SHARE = 0.1
 COOLDOWN_SHARE = 0.2  # of the steps so far, where no end is known (arXiv:2405.18392)
 N_COOLDOWN_POINTS = 8  # of 1 - sqrt, drawn by straight lines
+AVERAGE_STEPS = 1.0  # window of the mean of weights where no end is known (measured: -2 to -12 %)
 LONGER_SHARE, LEAST_LONGER = 0.02, 2.0  # of the steps so far, and steps: less is not worth a rise
 REWARMED = 0.5  # of the peak, where the budget has grown after the decay
 SAVE_SHARE = 0.01  # of the planned steps between two checkpoints

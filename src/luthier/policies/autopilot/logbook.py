@@ -17,7 +17,7 @@ from luthier.core.study import Checkpoint, Run, RunState, StudyView
 
 PROBE, MAIN, RESCUE, BACK, REGRET = "probe", "main", "rescue", "back", "regret"
 ARM, ACCEPT, TEST, COOL = "arm", "accept", "test", "cool"
-LONGER, DONE = "longer", "done"
+LONGER, DONE, MEAN = "longer", "done", "mean"
 SLOWER = "slower: another rate goes on"  # the end of a probe that did not win
 _RATES = ("lr", "learning_rate")
 
