@@ -151,6 +151,11 @@ def _first_steps(log: Logbook) -> int:
 def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
     """The better ones train on, fewer and fewer, as far as the allowance goes; the best is it."""
     step, rivals = float(n_first), _ranked(log, log.probes, n_first)
+    # among them the rate given, which somebody had a reason for: what dies at once may seem better
+    given = [run for run in log.probes if _place(log, run) == 0 and 0 in rates.bearable]
+    n_best = c.RUNGS[0][0] - 1
+    rivals = [*rivals[:n_best], *(run for run in given if run not in rivals[:n_best]),
+              *rivals[n_best:]]  # fmt: skip
     for n_kept, times in c.RUNGS:
         rivals = [run for run in rivals[:n_kept] if math.isfinite(_loss(run, step))]
         following = step + round(times * n_first)
@@ -184,9 +189,10 @@ def _raise(log: Logbook, winner: Run, rates: Rates, why: str = "") -> list[Actio
     if not waits(winner):
         return []
     rate = float(winner.params[log.rate])
-    boost = 1.0 if log.planned is None or why else c.BOOST
+    tried = winner.step >= c.N_LONGEST * probe_steps(log.planned)
+    boost = 1.0 if log.planned is None or why else c.BOOST if tried else c.BOOST_SHORT
     loose = min((r for r in rates.loose if r > rate), default=math.inf)
-    limit = max(rate, min(c.BELOW_DIVERGENCE * rates.diverged, loose / c.GRID))
+    limit = max(min(rate, boost * rate), min(c.BELOW_DIVERGENCE * rates.diverged, loose / c.GRID))
     domain = log.view.study.space.domains[log.rate]
     assert isinstance(domain, Float)
     peak = domain.cast(min(boost * rate, limit, domain.high))
