@@ -2,10 +2,10 @@
 
 python benchmarks/panda_parts.py middle  [--seeds 5]   # overfitting, with and without tests
 python benchmarks/panda_parts.py average [--seeds 3]   # the mean beside the weights, three shapes
-python benchmarks/panda_parts.py killed  [--seeds 5] [--rates panda.jsonl]   # kill -9 of a worker
-python benchmarks/panda_parts.py longer  [--seeds 3] [--rates panda.jsonl]   # half as many steps more
+python benchmarks/panda_parts.py killed  [--seeds 5]   # kill -9 of a worker
+python benchmarks/panda_parts.py longer  [--seeds 3]   # half as many steps more
 
-Needs what `panda.py` needs; `average`, `killed` and `longer` read the best rates from its results.
+Needs what `panda.py` needs, and reads the best rates from its results (--rates, panda.jsonl).
 """
 
 import argparse
@@ -14,7 +14,7 @@ import math
 import os
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from panda import best_rates, interval, load, train
 from panda_tasks import STEPS, TASKS, Task, Training, reviews
 
 import luthier
+from luthier.contracts import Policy
 from luthier.core.action import Action, Start
 from luthier.core.budget import Budget
 from luthier.core.shapes import shape
@@ -51,7 +52,7 @@ def few_reviews() -> tuple[torch.Tensor, ...]:
 FEW = replace(TASKS["reviews"], name="few-reviews", data=few_reviews)
 
 
-def run_study(policy: Any, study: Study, function: Any) -> StudyView:
+def run_study(policy: Policy, study: Study, function: Callable[[Any], None]) -> StudyView:
     """A study in this process; the view at its end."""
     store, executor = MemoryStore(study), InlineExecutor(function)
     try:
@@ -76,11 +77,13 @@ def middle(n_seeds: int) -> None:
                 training.train(batch)
             run.report(loss=training.evaluate())
 
-    space = make_space({
-        "lr": luthier.Float(1e-6, 1.0, log=True, prior=3e-3, live=True),
-        "weight_decay": luthier.Float(1e-3, 10.0, log=True, prior=0.01, live=True),
-        "dropout": luthier.Float(0.0, 0.9, prior=0.0, live=True),
-    })
+    space = make_space(
+        {
+            "lr": luthier.Float(1e-6, 1.0, log=True, prior=3e-3, live=True),
+            "weight_decay": luthier.Float(1e-3, 10.0, log=True, prior=0.01, live=True),
+            "dropout": luthier.Float(0.0, 0.9, prior=0.0, live=True),
+        }
+    )
     for seed in range(10, 10 + n_seeds):
         for tests in (False, True):
             study = Study("middle", space, "loss", max_steps=LONG, seed=seed,
@@ -111,9 +114,8 @@ def average(n_seeds: int, rates: dict[str, float]) -> None:
     """The loss of the mean of the weights over that of the weights, at the end."""
     for name in ("digits", "mnist", "diamonds", "reviews"):
         for how in ("linear", "cooldown", "constant"):
-            ratios = []
-            for seed in range(n_seeds):
-                ratios.append(math.log(averaged(TASKS[name], rates[name], how, seed)))
+            task, rate = TASKS[name], rates[name]
+            ratios = [math.log(averaged(task, rate, how, seed)) for seed in range(n_seeds)]
             mean, low, high = (100 * math.expm1(v) for v in interval(ratios))
             say(part="average", task=name, shape=how, percent=[mean, low, high])
 
@@ -196,6 +198,7 @@ def longer(n_seeds: int, rates: dict[str, float]) -> None:
         for seed in range(n_seeds):
             whole = train(Training(TASKS[name], seed, rates[name]), shape("linear"), STEPS + more)
             for peak in (0.0, 0.1, 0.3, 0.5, 1.0):
+
                 def how(at: float, peak: float = peak) -> float:
                     step = at * (STEPS + more)
                     if step < STEPS:
@@ -209,7 +212,7 @@ def longer(n_seeds: int, rates: dict[str, float]) -> None:
         say(part="longer", task=name, percent_above_planned=percent)
 
 
-def say(**line: Any) -> None:
+def say(**line: object) -> None:
     """One line of JSON."""
     print(json.dumps(line), flush=True)
 

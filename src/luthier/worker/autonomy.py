@@ -55,9 +55,7 @@ class Autonomy:
     def move(self, at: float) -> float:
         """Set what follows a course for training from step `at` on; how the rate was scaled."""
         ratio_of_rate = 1.0
-        courses = {
-            n.removesuffix(SUFFIX): p for n, p in self._given.items() if n.endswith(SUFFIX)
-        }
+        courses = {n.removesuffix(SUFFIX): p for n, p in self._given.items() if n.endswith(SUFFIX)}
         for parameter in courses.keys() | self.factors.keys():
             points = courses.get(parameter)
             factor = factor_at(points, at) if points else 1.0

@@ -44,8 +44,8 @@ class Autopilot:
     """Raises one run from the defaults of the space, else from the sampler's first point.
 
     Needs a live learning rate (`lr` or `learning_rate`) and attached model and optimizer. Probes
-    and rehearsals cost at most 15 % of the planned steps, on top of them. Without `tests` nothing is
-    changed in the middle but by the guard. See docs/autopilot.md.
+    and rehearsals cost at most 15 % of the planned steps, on top of them. Without `tests` only the
+    guard changes anything in the middle. See docs/autopilot.md.
     """
 
     sampler: Sampler

@@ -205,8 +205,8 @@ def _raise(log: Logbook, winner: Run, rates: Rates, why: str = "") -> list[Actio
                 **main_course(log, winner.step, rate / peak, end_for(log, winner)),
                 **saving(log),
             },
-            reason=f"{MAIN}: {log.rate}={rate:.3g} {why or 'was best'} ({words}), so its steps are kept; "
-            f"peak {peak:.3g}",
+            reason=f"{MAIN}: {log.rate}={rate:.3g} {why or 'was best'} ({words}), so its steps are "
+            f"kept; peak {peak:.3g}",
         )
     ]
 

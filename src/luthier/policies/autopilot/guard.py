@@ -42,7 +42,7 @@ def guard(log: Logbook, run: Run) -> list[Action]:
     if n_before >= c.N_ROLLBACKS:
         return ask(run, f"{found.kind} at step {found.onset:g} again, after {n_before} rollbacks")
     n_here = _times_here(log, found)
-    # where the rate had been higher before, something else has happened: data, or somebody's mistake
+    # where the rate had been higher before, something else has happened: data, or a mistake
     accident = found.kind == "not a number" or _has_borne_more(log, run, found.onset)
     near = accident and not n_here
     # one step at least between the checkpoint and the batches to leave out
