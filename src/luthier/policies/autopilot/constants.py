@@ -49,6 +49,7 @@ SAVE_SHARE = 0.01  # of the planned steps between two checkpoints
 PATIENCE = 3  # reports that must all lie too high
 SIGMAS = 6.0  # of the noise of one report
 RISEN = 0.3  # of what was learned, lost again within a few reports
+LEVEL = 0.05  # of the loss: with little learned yet, a rise below it is noise (measured)
 # of what was learned, lost again: in twice the reports it needs no noise, which trouble raises
 FORGOTTEN = 0.9
 N_ERRATIC = 2  # reports among them that high, though not in a row
