@@ -14,6 +14,7 @@ from typing import final
 from luthier.core.action import ASKS, Action, Change, Continue, Fork, Pause
 from luthier.core.domain import Float
 from luthier.core.study import Run, RunState
+from luthier.diagnosis.series import noise
 from luthier.policies.autopilot import constants as c
 from luthier.policies.autopilot.course import main_course, saving
 from luthier.policies.autopilot.logbook import (
@@ -131,7 +132,8 @@ def _longer(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
         return _onward(log, late, longest, "nothing learned yet, longer")
     best = _ranked(log, rivals, longest)[0]
     gain = _loss(given, longest) - _loss(best, longest)
-    if len(rivals) > 1 and not gain < c.TELLING * abs(_loss(best, longest)):
+    enough = min(c.TELLING * abs(_loss(best, longest)), c.NOISES * noise(given.curve.values))
+    if len(rivals) > 1 and not gain <= enough:
         return _raise(log, best, rates)
     return _raise(log, given, rates, why="is kept, as no rate has learned enough to tell")
 
@@ -157,8 +159,10 @@ def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
     rivals = [*rivals[:n_best], *(run for run in given if run not in rivals[:n_best]),
               *rivals[n_best:]]  # fmt: skip
     for n_kept, times in c.RUNGS:
+        following = float(times * probe_steps(log.planned))
+        if following <= step:
+            continue
         rivals = [run for run in rivals[:n_kept] if math.isfinite(_loss(run, step))]
-        following = step + round(times * n_first)
         late = [run for run in rivals if not _done(run, following)]
         if len(rivals) < 2:
             break
@@ -167,8 +171,24 @@ def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
             if _lost(log) + cost > allowed_steps(log.planned):
                 break
             return _onward(log, late, following, "the better ones once more")
+        before = min(_loss(run, n_first) for run in log.probes)
+        now = min(_loss(run, following) for run in rivals)
+        if not before - now >= c.TELLING * abs(before):
+            lower = _lower(log, rivals)
+            fits = _lost(log) + following - n_first <= allowed_steps(log.planned)
+            if lower and not _done(lower[0], following) and (fits or lower[0].active):
+                return _onward(log, lower, following, "the others stand still")
+            rivals = [*rivals, *lower]
         step, rivals = following, _ranked(log, rivals, following)
     return _raise(log, rivals[0], rates)
+
+
+def _lower(log: Logbook, rivals: Sequence[Run]) -> list[Run]:
+    """The next lower rate, if there is one: what is dead stands still from the start."""
+    lowest = min(_trial_rate(log, run) for run in rivals)
+    fine = (run for run in log.probes if run.state not in _BROKEN)
+    below = [run for run in fine if _trial_rate(log, run) < lowest]
+    return sorted(below, key=lambda run: -_trial_rate(log, run))[:1]
 
 
 def _ranked(log: Logbook, runs: Sequence[Run], step: float) -> list[Run]:
@@ -220,8 +240,8 @@ def _next_places(log: Logbook, rates: Rates, n_first: int) -> list[float]:
     pair = [place for place in (c.STRIDE, -c.STRIDE) if place not in known]
     if pair and _inside(log, pair):
         wanted = pair
-    elif best is not None and not rates.telling:
-        wanted = []  # nothing would come of it
+    elif best is not None and (not rates.telling or n_first > probe_steps(log.planned)):
+        wanted = []  # nothing would come of it, or what there is goes further instead
     elif best is None:
         wanted, room = [min(known) - c.STRIDE], max(room, int(len(known) < 2 * c.GRID))
     elif best == max(known):

@@ -15,13 +15,14 @@ N_RESCUES = 2  # new runs for one whose code failed: a third time it is no matte
 GRID = 3.0  # ratio of neighbouring rates; the loss is flat within it (measured)
 STRIDE = 2  # grid points between two coarse probes: a ninefold rate
 PROBE_SHARE = 0.01  # of the planned steps, for the first probe of each rate (measured: 1 % + 2 %)
-# the better so many train on by so many times the first probe: after one step nothing has diverged
-# yet, and some rates that win in the long run have only made the loss worse (measured)
-RUNGS = ((3, 2.0), (2, 3.0))
+# the better so many train on, up to so many times the first probe: after one step nothing has
+# diverged yet, and some rates that win in the long run have only made the loss worse (measured)
+RUNGS = ((3, 3), (2, 6))
 ALIKE = 0.005  # of the loss: within it the higher rate is taken, as it has shown no harm
 # of the loss, gained by the best of the coarse probes: with less they train on before anything is
 # concluded, and if they are still alike within it, the rate given is kept (measured)
 TELLING = 0.02
+NOISES = 2.0  # … or by so many times the noise of the curve of the rate given
 N_LONGER, N_LONGEST = 3, 6  # times the first probe
 EXPLODED = 0.3  # of the loss, above that of the lowest rate: not even with nothing learned
 # a rate whose loss has risen by so much of what it had learned is no rate to come near to
