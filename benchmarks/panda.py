@@ -332,7 +332,27 @@ def table(found: list[dict[str, Any]]) -> None:
             f"{100 * math.expm1(np.mean(c)):>+8.0f}" if c else f"{'':>8}" for c in cells
         )
         print(f"{task:18}{words}   steps {min(steps, default=0)} to {max(steps, default=0)}")
+    recovered(found)
     print("best rates:", best_rates(found))
+
+
+def recovered(found: list[dict[str, Any]]) -> None:
+    """How many runs with a fault end within 5 % of the same run without, and of the bound."""
+    whole = {(o["task"], o["row"], o["seed"]): o["loss"] for o in found
+             if o["fault"] == "none" and o["factor"] == 1.0}  # fmt: skip
+    for fault in FAULTS[1:]:
+        for row in ROWS:
+            own = [o for o in found if (o["fault"], o["row"]) == (fault, row)]
+            ratios = [(o["loss"] / whole[o["task"], row, o["seed"]],
+                       o["loss"] / whole[o["task"], "linear", o["seed"]]) for o in own
+                      if (o["task"], row, o["seed"]) in whole]  # fmt: skip
+            if ratios:
+                near = [sum(ratio[i] <= 1.05 for ratio in ratios) for i in (0, 1)]
+                means = [100 * math.expm1(np.mean([math.log(min(r[i], WORST)) if math.isfinite(r[i])
+                         else math.log(WORST) for r in ratios])) for i in (0, 1)]  # fmt: skip
+                print(f"{fault}, {row}: of {len(ratios)}, {near[0]} within 5 % of the same without "
+                      f"(mean {means[0]:+.0f} %), {near[1]} within 5 % of the bound "
+                      f"({means[1]:+.0f} %)")  # fmt: skip
 
 
 def main() -> None:
