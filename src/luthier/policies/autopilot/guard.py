@@ -11,6 +11,7 @@ import math
 from luthier.core.action import Action, Change, Fork, RollBack
 from luthier.core.course import SKIP, SUFFIX, factor_at
 from luthier.core.domain import Float, Value
+from luthier.core.entry import Entry
 from luthier.core.study import Checkpoint, Run, RunState
 from luthier.policies.autopilot import constants as c
 from luthier.policies.autopilot.course import main_course, shortened
@@ -32,13 +33,13 @@ def guard(log: Logbook, run: Run) -> list[Action]:
     """A rollback, a new run in place of one that ended, a question; nothing while all is well."""
     found = trouble(run.curve)
     if run.state is RunState.FAILED:
-        tried = [e for e in log.code(RESCUE) if e.number > log.touched]
+        tried = [e for e in _setbacks(log, RESCUE) if e.number > log.touched]
         if len(tried) >= c.N_RESCUES:
             return []
         found = found or Trouble("failed", run.step + 1.0, run.step + 1.0)
     if found is None or run.state is RunState.STOPPED:
         return []
-    n_before = sum(e.number > log.touched for e in log.code(BACK, RESCUE))
+    n_before = sum(e.number > log.touched for e in _setbacks(log, BACK, RESCUE))
     if n_before >= c.N_ROLLBACKS:
         return ask(run, f"{found.kind} at step {found.onset:g} again, after {n_before} rollbacks")
     n_here = _times_here(log, found)
@@ -73,9 +74,15 @@ def guard(log: Logbook, run: Run) -> list[Action]:
                  reason=f"{RESCUE}: {where}, {how}")]  # fmt: skip
 
 
+def _setbacks(log: Logbook, *codes: str) -> list[Entry]:
+    """In the whole diary: of new runs in place of ended ones, none descends from another."""
+    return [e for e in log.view.diary if e.state == "obeyed" and code_of(e) in codes]
+
+
 def _times_here(log: Logbook, found: Trouble) -> int:
     """How often the autopilot has gone back from this place before."""
-    onsets = [float(e.action.reason.split(" at step ")[1].split(":")[0]) for e in log.code(BACK)]
+    reasons = (entry.action.reason for entry in _setbacks(log, BACK, RESCUE))
+    onsets = [float(reason.split(" at step ")[1].split(":")[0]) for reason in reasons]
     return sum(abs(onset - found.onset) <= c.PATIENCE for onset in onsets)
 
 
