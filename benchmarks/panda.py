@@ -7,8 +7,8 @@ python benchmarks/panda.py table                # what is in the file by now
 
 Every row begins from a factor times the best rate, and may train `STEPS` steps in all, probes and
 searches included. Results are lines of JSON (--file, panda.jsonl); what is there is not run again.
-Needs scikit-learn, mlxtend, prodigyopt, schedulefree, and the files that `archives.py` tells of. One
-core, one to three seconds per training. Checkpoints wait for the disk: TMPDIR=/dev/shm is quicker.
+Needs scikit-learn, mlxtend, prodigyopt, schedulefree, and the files that `archives.py` tells of.
+One core, one to three seconds per training. Checkpoints wait for the disk: TMPDIR=/dev/shm helps.
 """
 
 import argparse
