@@ -107,7 +107,7 @@ def middle(n_seeds: int) -> None:
             view = run_study(Autopilot(Random(), tests=tests), study, function)
             main = max(view.runs.values(), key=lambda run: run.step)
             taken = [e.action.reason for e in view.diary if e.action.reason.startswith("accept")]
-            begun = sum(e.action.reason.startswith("test: ") for e in view.diary)
+            begun = sum(e.action.reason.startswith("arm: control") for e in view.diary)
             say(part="middle", tests=tests, seed=seed, last=main.curve.last,
                 best=main.curve.best_loss, taken=taken, begun=begun)  # fmt: skip
 
