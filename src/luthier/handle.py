@@ -21,7 +21,7 @@ from luthier.core.action import (
     RollBack,
     Stop,
 )
-from luthier.core.course import SKIP, extras, is_extra
+from luthier.core.course import extras, is_extra, nothing
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
 from luthier.core.errors import OptionError, StudyError
@@ -147,10 +147,8 @@ class RunHandle:
             then = params_at(store.view(), store.diary(), self.id, checkpoint.step)
             live = {n for n, d in store.study.space.domains.items() if d.live}
             store.close()
-            none: dict[str, Value] = {  # a course that was not there before does nothing from here
-                name: ((0.0, 0.0),) if name == SKIP else ((0.0, 1.0),)
-                for name in extras(run.params)
-            }
+            # a course that was not there before does nothing from here
+            none = {name: nothing(name) for name in extras(run.params)}
             back = {k: v for k, v in {**none, **then}.items() if k in live or is_extra(k)}
             params = {k: v for k, v in back.items() if run.params.get(k) != v} | params
         return self._ask(

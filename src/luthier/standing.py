@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.study import Run, StudyView
-from luthier.policies.autopilot.logbook import SLOWER
+from luthier.policies.autopilot.logbook import is_probe
 
 N_DRAWS = 20_000
 N_REPEATS = 3  # repeats, beyond the first of each point, from which on their spread is used
@@ -53,7 +53,7 @@ def standing(view: StudyView, seed: int = 0) -> Standing | None:
         return None
     points: dict[str, list[Run]] = {}
     for run in view.runs.values():
-        if math.isfinite(run.curve.best_loss) and run.reason != SLOWER:  # a probe is no rival
+        if math.isfinite(run.curve.best_loss) and not is_probe(run):  # no rival
             points.setdefault(_point(view, run), []).append(run)
     own = _point(view, best)
     leaders = {key: min(runs, key=lambda r: r.curve.best_loss) for key, runs in points.items()}

@@ -23,7 +23,7 @@ from luthier.core.action import (
     Start,
     Stop,
 )
-from luthier.core.course import check_points, extras, is_extra, without_extras
+from luthier.core.course import check_extra, extras, is_extra, without_extras
 from luthier.core.domain import Value
 from luthier.core.errors import PointError, TrainingError
 from luthier.core.event import (
@@ -210,7 +210,7 @@ class Tuner:
         # from nothing: what the run has met since is not for another that begins anew
         params = {**changed, **extras(asked if parent else action.params)}
         for name, points in extras(action.params).items():
-            check_points(name, points)
+            check_extra(name, points)
         if not action.params or changed == dict(trial.params):
             return self._new_run(number, view, action, trial, params, parent)
         new = Trial(len(view.trials), changed)
@@ -249,7 +249,7 @@ class Tuner:
         domains = view.study.space.domains
         for name, value in params.items():
             if is_extra(name):
-                check_points(name, value)
+                check_extra(name, value)
                 continue
             if name not in domains or name not in run.params:
                 raise PointError(f"run {run.id} has no parameter {name!r}; it has {[*run.params]}")

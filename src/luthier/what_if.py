@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from luthier.contracts import Store
 from luthier.core.action import Pause, Stop
 from luthier.core.study import Run, RunState, StudyView
-from luthier.policies.autopilot.logbook import SLOWER
+from luthier.policies.autopilot.logbook import is_probe
 from luthier.policies.chance import normal_scores
 from luthier.policies.rungs import standing
 
@@ -67,7 +67,7 @@ def balance(store: Store, seed: int = 0) -> WhatIf:
     runs = list(view.current().values())
     done = [r for r in runs if r.state is RunState.COMPLETED and math.isfinite(_best(r))]
     full = view.study.max_steps or max((r.step for r in done), default=0.0)
-    runs = [run for run in runs if run.reason != SLOWER]  # probes were never to go further
+    runs = [run for run in runs if not is_probe(run)]
     left = [r for r in runs if r.state in (RunState.STOPPED, RunState.PAUSED) and r.step < full]
     furthest = max((r.step for r in left), default=0.0)
     finished = [r for r in done if r.step >= furthest]  # the others cannot be compared at its step

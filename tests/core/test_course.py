@@ -3,7 +3,7 @@
 import pytest
 
 from luthier.core.action import Fork
-from luthier.core.course import check_points, factor_at, is_skipped
+from luthier.core.course import check_extra, factor_at, is_skipped
 from luthier.core.domain import Float
 from luthier.core.entry import Entry
 from luthier.core.errors import PointError
@@ -33,7 +33,7 @@ def test_skipped() -> None:
 )  # fmt: skip
 def test_what_is_no_course_is_refused(points: object) -> None:
     with pytest.raises(PointError):
-        check_points("lr/course", points)
+        check_extra("lr/course", points)
 
 
 def test_a_course_that_a_fork_was_given_is_in_its_script() -> None:

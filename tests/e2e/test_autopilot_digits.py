@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 datasets = pytest.importorskip("sklearn.datasets")
 
 from luthier import api  # noqa: E402
+from luthier.core.budget import Budget  # noqa: E402
 from luthier.core.study import RunState  # noqa: E402
 from luthier.worker.target import load_target  # noqa: E402
 
@@ -53,3 +54,20 @@ def test_a_rate_thirty_times_too_low_is_mended_and_replayed(tmp_path: Path) -> N
     again, run_id = api.replay(store, result.name, main.id)
     replayed = again.view.runs[run_id]
     assert replayed.curve.values.tolist() == main.curve.values.tolist()
+
+
+def test_a_study_resumed_with_more_steps_rises_and_falls_again(tmp_path: Path) -> None:
+    script = tmp_path / "digits.py"
+    script.write_text(SCRIPT)
+    store = tmp_path / "store.db"
+    first = load_target(f"{script}:train").search(
+        policy="autopilot", trials=1, steps=20, executor="inline", store=store, lint=False,
+        workers=1,
+    )  # fmt: skip
+    before = max(first.view.runs.values(), key=lambda run: run.step)
+    again = api.resume(store, first.name, budget=Budget(n_trials=1, n_steps=32))
+    after = max(again.view.runs.values(), key=lambda run: run.step)
+    assert after.step == before.step + 12
+    assert after.params["lr/course"][-1] == (after.step, 0.0)
+    assert max(factor for _, factor in after.params["lr/course"]) == 0.5
+    assert after.curve.last < before.curve.last

@@ -269,3 +269,32 @@ def test_a_browser_prints_it(study: StudyResult, tmp_path: Path) -> None:
         check=True, capture_output=True, timeout=60,
     )  # fmt: skip
     assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def test_probes_of_the_autopilot_stand_apart(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("""
+import luthier
+
+class Model:
+    def __init__(self, lr): self.w, self.param_groups = 1.0, [{"lr": lr}]
+    def state_dict(self): return {"w": self.w, "lr": self.param_groups[0]["lr"]}
+    def load_state_dict(self, state):
+        self.w, self.param_groups[0]["lr"] = state["w"], state["lr"]
+
+@luthier.tune(minimize="loss", max_steps=30, space={
+    "lr": luthier.Float(1e-6, 1e3, log=True, prior=0.01, live=True)})
+def train(run):
+    model = Model(run.params.lr)
+    run.attach(model=model)
+    for _ in run.steps():
+        model.w *= max(1.0 - model.param_groups[0]["lr"], -2.0)
+        run.report(loss=model.w**2)
+""")
+    tunable = load_target(f"{tmp_path / 'job.py'}:train")
+    result = tunable.search(trials=1, policy="autopilot", executor="inline", lint=False,  # type: ignore[attr-defined]
+                            store=tmp_path / "a.db", name="a", workers=1)  # fmt: skip
+    stopped = [run for run in result.view.runs.values() if run.state == "stopped"]
+    assert stopped
+    text = Texts(to_html(report(result.store))).text
+    assert "The first 1 of 1 trials." in text
+    assert f"Probes of the autopilot, {len(stopped)} of {len(stopped)}" in text

@@ -2,8 +2,10 @@
 
 `"lr/course": ((10, 0.5), (12, 1.0), (100, 0.0))` puts a factor on the live parameter `lr`, linear
 between its points (step, factor) and constant outside of them. `"batches/skip": ((11, 13),)` leaves
-out the batches between these steps, in loops that use `run.batches()`. As they are parameters,
-a restart, a rollback, a fork and a replay know them.
+out the batches between these steps, in loops that use `run.batches()`. `"weights/average": 1.0`
+keeps a running mean of the weights over so many steps, for `run.averaged()`; and
+`"checkpoints/every": 1.0` saves so often at least. 0 turns these two off. As they are parameters, a
+restart, a rollback, a fork and a replay know them.
 """
 
 import math
@@ -15,6 +17,8 @@ from luthier.core.errors import PointError
 
 SUFFIX = "/course"
 SKIP = "batches/skip"
+AVERAGE = "weights/average"  # a window in steps
+SAVE = "checkpoints/every"  # steps
 # a factor of 0 could not be scaled back, and takes the ratios between parameter groups with it
 LEAST = 1e-6
 NEAR = 1e-9  # steps: what fractions of a step lose in rounding
@@ -33,8 +37,15 @@ def live_rate(domains: Mapping[str, Domain]) -> str | None:
 
 
 def is_extra(name: str) -> bool:
-    """Whether the name is a course or the batches to skip, which stand in no space."""
-    return name == SKIP or name.endswith(SUFFIX)
+    """Whether the name is a course or the like, which stands in no space."""
+    return name in (SKIP, AVERAGE, SAVE) or name.endswith(SUFFIX)
+
+
+def nothing(name: str) -> Value:
+    """The value under which it does nothing."""
+    if name in (AVERAGE, SAVE):
+        return 0.0
+    return ((0.0, 0.0),) if name == SKIP else ((0.0, 1.0),)
 
 
 def without_extras(params: Mapping[str, Value]) -> dict[str, Value]:
@@ -43,12 +54,17 @@ def without_extras(params: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def extras(params: Mapping[str, Value]) -> dict[str, Value]:
-    """Courses and batches to skip alone."""
+    """Courses and the like alone."""
     return {name: value for name, value in params.items() if is_extra(name)}
 
 
-def check_points(name: str, points: Value) -> None:
-    """PointError unless these are pairs of numbers, in the order of the steps."""
+def check_extra(name: str, points: Value) -> None:
+    """PointError unless these are pairs of numbers, in the order of the steps; or a number."""
+    if name in (AVERAGE, SAVE):
+        number = isinstance(points, int | float) and not isinstance(points, bool)
+        if not number or not 0.0 <= points < math.inf:
+            raise PointError(f"{name}={points!r}; expected a number of steps, or 0.")
+        return
     try:
         pairs = [(a, b) for a, b in points]
         if not all(isinstance(x, int | float) for pair in pairs for x in pair):

@@ -12,6 +12,7 @@ from luthier.core.domain import Value
 from luthier.core.ledger import Entry
 from luthier.core.script import params_at
 from luthier.core.study import Run, Study, StudyView
+from luthier.policies.autopilot.logbook import is_probe
 from luthier.report.words import Words
 from luthier.sitting import DEFAULT_STORE
 from luthier.standing import Standing, standing
@@ -51,6 +52,16 @@ class Case:
 
     @cached_property
     def ranked(self) -> list[Run]:
+        """The newest run of every trial, the best first; no probes of an autopilot."""
+        return [run for run in self._all_ranked if not is_probe(run)]
+
+    @cached_property
+    def probes(self) -> list[Run]:
+        """Short trainings of an autopilot, which were never to go further, the best first."""
+        return [run for run in self._all_ranked if is_probe(run)]
+
+    @cached_property
+    def _all_ranked(self) -> list[Run]:
         """The newest run of every trial, the best first, those without a number last."""
 
         def merit(run: Run) -> tuple[bool, float, int]:

@@ -22,7 +22,8 @@ def trials(case: Case) -> Section:
     blocks: list[Block] = []
     if sum(len(run.curve) > 0 for run in case.ranked) > 1:
         blocks.append(_curves(case))
-    blocks += _table(case)
+    blocks += _table(case, case.ranked, "table_trials")
+    blocks += _table(case, case.probes, "table_probes")
     failed = [run for run in case.ranked if run.state is RunState.FAILED and run.error]
     if failed:
         last: dict[str, str] = {}  # one for each kind of error
@@ -71,7 +72,7 @@ def _thin(curve: Curve) -> Curve:
     return Curve(curve.steps[chosen], curve.values[chosen])
 
 
-def _table(case: Case) -> list[Block]:
+def _table(case: Case, runs: list[Run], said: str) -> list[Block]:
     w, study = case.words, case.study
     names = list(study.space.names)
     few = len(names) <= _N_COLUMNS
@@ -80,15 +81,15 @@ def _table(case: Case) -> list[Block]:
     rows = tuple(
         (str(run.trial), shown(study.loss(run.curve.best_loss)), f"{run.curve.best_step:g}",
          f"{run.step:g}", w("state_" + run.state.value), *_params(run, names, few))
-        for run in case.ranked[:_N_ROWS]
+        for run in runs[:_N_ROWS]
     )  # fmt: skip
     numbers = {0, 1, 2, 3} | {
         5 + i for i, n in enumerate(names)
-        if few and all(isinstance(r.params.get(n, 0), int | float) for r in case.ranked[:_N_ROWS])
+        if few and all(isinstance(r.params.get(n, 0), int | float) for r in runs[:_N_ROWS])
     }  # fmt: skip
-    said = w("table_trials", shown=len(rows), n=len(case.ranked))
-    table = Table(tuple(head), rows, frozenset(numbers), frozenset({0} if case.standing else ()))
-    return [Paragraph(said), table] if rows else []
+    marked = frozenset({0} if case.standing and runs is case.ranked else ())
+    table = Table(tuple(head), rows, frozenset(numbers), marked)
+    return [Paragraph(w(said, shown=len(rows), n=len(runs))), table] if rows else []
 
 
 def _params(run: Run, names: list[str], few: bool) -> tuple[str, ...]:

@@ -124,6 +124,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "leading": ("best tenth", "前十分之一"),
     "failed": ("failed", "失败"),
     "table_trials": ("The first {shown} of {n} trials.", "{n} 个试验中的前 {shown} 个。"),
+    "table_probes": ("Probes of the autopilot, {shown} of {n}: short trainings at other values, "
+                     "of which the best went on. They are no rivals.",
+                     "自动驾驶的探测，{n} 个中的 {shown} 个：在其他取值上的短训练，"
+                     "最好的一个继续训练。它们不参与比较。"),
     "head_trial": ("trial", "试验"),
     "head_at": ("at step", "所在步"),
     "head_steps": ("steps", "步数"),

@@ -1,13 +1,14 @@
-"""What a run does by itself: it follows the courses of its live parameters, and skips batches."""
+"""What a run does by itself: it follows courses, skips batches, averages weights, saves."""
 
 import math
 import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any, final
 
-from luthier.core.course import NEAR, SKIP, SUFFIX, Points, factor_at, is_skipped
+from luthier.core.course import AVERAGE, NEAR, SAVE, SKIP, SUFFIX, Points, factor_at, is_skipped
 from luthier.core.domain import Value
 from luthier.core.errors import PointError
+from luthier.worker.average import Average
 from luthier.worker.live import Live
 from luthier.worker.position import Position
 
@@ -16,22 +17,33 @@ from luthier.worker.position import Position
 class Autonomy:
     """The courses of one run and the factors they stand at; see `luthier.core.course`."""
 
-    def __init__(self, live: Live, given: Mapping[str, Value]) -> None:
+    def __init__(self, live: Live, average: Average, given: Mapping[str, Value]) -> None:
         self._live = live
+        self._average = average
         self._given = dict(given)
         self.factors: dict[str, float] = {}  # in force, by parameter
         self._n_given = 0  # batches that the loop got in the step under way …
         self._newest: Any = None  # … and the last of all
 
     def take(self, given: Mapping[str, Value]) -> None:
-        """Courses and batches to skip from now on."""
+        """Courses, batches to skip and the like from now on."""
         self._given |= given
+
+    @property
+    def save_every(self) -> float:
+        """Steps after which a checkpoint is due; infinite when nobody asked."""
+        return float(self._given.get(SAVE, 0.0)) or math.inf
 
     def check(self, given: Mapping[str, Value]) -> None:
         """PointError where nothing could follow such courses."""
         for name in given:
             parameter = name.removesuffix(SUFFIX)
-            if name != SKIP and self._live.knob(parameter) is None:
+            if name == AVERAGE and given[name] and not self._average.possible:
+                raise PointError(
+                    "nothing attached has weights that could be averaged; attach the model: "
+                    "run.attach(model=model)."
+                )
+            if name.endswith(SUFFIX) and self._live.knob(parameter) is None:
                 raise PointError(
                     f"nothing attached holds {parameter}, so it cannot follow a course; attach "
                     "the optimizer: run.attach(optimizer=optimizer)."
@@ -58,7 +70,7 @@ class Autonomy:
     def move(self, at: float) -> float:
         """Set what follows a course for training from step `at` on; how the rate was scaled."""
         ratio_of_rate = 1.0
-        courses = {n.removesuffix(SUFFIX): p for n, p in self._given.items() if n != SKIP}
+        courses = {n.removesuffix(SUFFIX): p for n, p in self._given.items() if n.endswith(SUFFIX)}
         for parameter in courses.keys() | self.factors.keys():
             points = courses.get(parameter)
             factor = factor_at(points, at) if points else 1.0
@@ -66,6 +78,7 @@ class Autonomy:
             if ratio != 1.0 and self._live.scale(parameter, ratio) == "lr":
                 ratio_of_rate = ratio
             self.factors[parameter] = factor
+        self._average.move(at, float(self._given.get(AVERAGE, 0.0)))
         return ratio_of_rate
 
     def kept(self, position: Position, start: float) -> Iterator[Any]:

@@ -17,6 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -40,6 +41,7 @@ from luthier.core.shapes import Shape, shape
 from luthier.core.study import Checkpoint, RunState
 from luthier.worker import rng
 from luthier.worker.autonomy import Autonomy
+from luthier.worker.average import Average
 from luthier.worker.checkpoint import CheckpointWriter, State, read_checkpoint
 from luthier.worker.link import Link, NoLink, Order
 from luthier.worker.live import Effective, Live, Own, shown
@@ -51,7 +53,9 @@ from luthier.worker.wire import REPORT, WireWriter
 
 # Checkpoints nobody asked for may take this share of the training time …
 SAVE_SHARE = 0.02
-# … are at least this far apart, and come this often even when nothing got better.
+# … those that `checkpoints/every` asks for, this …
+SAVE_ASKED_SHARE = 0.1
+# … and the others are at least this far apart, and come this often even when nothing got better.
 SAVE_GAP_S, SAVE_EVERY_S = 1.0, 30.0
 _AT_ONCE = ("change", "mark", "continue")  # obeyed between two batches
 
@@ -121,7 +125,8 @@ class LiveRun:
             for number, change in (assignment.plan if assignment else ())
         ]
         self._schedules: list[Schedule] = []
-        self._autonomy = Autonomy(self._live, extras(given))
+        self._average = Average()
+        self._autonomy = Autonomy(self._live, self._average, extras(given))
         self._position: Position | None = None  # inside of a step that goes through batches()
         self._resume_at: dict[str, Any] | None = None  # a position that a checkpoint held
         self._discarding = False  # the step under way is to be rolled back
@@ -134,6 +139,7 @@ class LiveRun:
         self._better = False  # since the last checkpoint
         self._saved_s = self._began_s
         self._save_cost_s = 0.0
+        self._saving_s = 0.0  # of all saves so far
         self._saved_step: float | None = None
         self._saved: Checkpoint | None = None
         self._writer: CheckpointWriter | None = None
@@ -182,6 +188,7 @@ class LiveRun:
             raise AttachError("attach() inside of the loop; call it before `for … in run.steps()`.")
         self._access |= {name: stateful(name, thing) for name, thing in things.items()}
         self._live.attach(things)
+        self._average.attach(things)
         tier = os.environ.get("LUTHIER_PROBES", "economy")
         if self._assignment and "torch" in sys.modules and tier != "off":
             if self._probes is not None:
@@ -251,6 +258,15 @@ class LiveRun:
         finally:
             if self._probes is not None:
                 self._probes.pause(False)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """For evaluation: the attached modules hold the mean of their weights in this block.
+
+        Where the run's `weights/average` says over how many steps; without it, nothing happens.
+        """
+        with self._average.in_place():
+            yield
 
     def steps(self, n: int | None = None) -> Iterator[int]:
         """Step numbers 1, 2, … to `n` (default: the study's `max_steps`).
@@ -534,6 +550,7 @@ class LiveRun:
         self.step = to.step
         self._saved_step, self._saved = to.step, None
         self._autonomy.restored(state.get("factors", {}), state.get("batches", {}))
+        self._average.restore(state.get("average"))
         self._resume_at = state["position"]
         self._edited = None
         rng.put_back(state["rng"])
@@ -557,6 +574,9 @@ class LiveRun:
                 return
 
     def _save_due(self) -> bool:
+        cheap = self._saving_s <= SAVE_ASKED_SHARE * (time.perf_counter() - self._began_s)
+        if cheap and self.step - (self._saved_step or 0.0) >= self._autonomy.save_every:
+            return True
         since_s = time.perf_counter() - self._saved_s
         gap_s = max(SAVE_GAP_S, self._save_cost_s / SAVE_SHARE)
         busy = self._writer is not None and self._writer.busy
@@ -580,6 +600,7 @@ class LiveRun:
             "effective": self._live.read(),
             "factors": dict(self._autonomy.factors),
             "batches": self._autonomy.batches(at),
+            "average": self._average.state(),
             "rng": rng.capture(),
             "position": self._position.state() if self._position and at % 1 else None,
         }
@@ -587,6 +608,7 @@ class LiveRun:
         self._writer.write(state, at, loss, wait=wait, kept=kept)
         self._saved_s = time.perf_counter()
         self._save_cost_s = self._saved_s - began_s
+        self._saving_s += self._save_cost_s
         self._saved_step = at
         self._better = False
 

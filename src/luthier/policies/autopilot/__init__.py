@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import final
 
 from luthier.contracts import Sampler
-from luthier.core.action import Action, Continue, Start, Stop
+from luthier.core.action import Action, Continue, Pause, Start, Stop
 from luthier.core.errors import PolicyError
 from luthier.core.person import waits_for_a_person
 from luthier.core.study import Run, StudyView
 from luthier.policies.autopilot import constants as c
 from luthier.policies.autopilot.calibrate import allowed_steps, calibrate, probe_steps
-from luthier.policies.autopilot.course import cool_down, main_course
+from luthier.policies.autopilot.course import averaging, cool_down, main_course, saving
 from luthier.policies.autopilot.guard import guard
 from luthier.policies.autopilot.intervene import intervene
+from luthier.policies.autopilot.lengthen import lengthen
 from luthier.policies.autopilot.logbook import (
+    DONE,
     MAIN,
     PROBE,
     SLOWER,
@@ -42,10 +44,12 @@ class Autopilot:
     """Raises one run from the defaults of the space, else from the sampler's first point.
 
     Needs a live learning rate (`lr` or `learning_rate`) and attached model and optimizer. Probes
-    and rehearsals cost at most 15 % of the planned steps, on top of them. See docs/autopilot.md.
+    and rehearsals cost at most 15 % of the planned steps, on top of them. Without `tests` only the
+    guard changes anything in the middle. See docs/autopilot.md.
     """
 
     sampler: Sampler
+    tests: bool = True
 
     def decide(self, view: StudyView) -> Sequence[Action]:
         """The next move; none for a run that a person holds."""
@@ -63,7 +67,7 @@ class Autopilot:
         log = read(view)
         if log.main is None:
             return calibrate(log)
-        return _tidy(log, log.main) or _raise(log, log.main)
+        return _tidy(log, log.main) or _raise(log, log.main, self.tests)
 
     def _begin(self, view: StudyView, rate: str) -> list[Action]:
         n_new, default = min(view.n_free, view.n_new, 1), view.study.space.default()
@@ -81,7 +85,7 @@ class Autopilot:
             Start(
                 params=p,
                 to_step=planned or float("inf"),
-                plan=((0.0, main_course(log, 0.0, 1.0, planned)),),
+                plan=((0.0, {**main_course(log, 0.0, 1.0, planned), **saving(log)}),),
                 reason=f"{MAIN}: too few steps for a probe of another rate",
             )
             for p in points
@@ -97,7 +101,7 @@ def _tidy(log: Logbook, main: Run) -> list[Action]:
     ]
 
 
-def _raise(log: Logbook, main: Run) -> list[Action]:
+def _raise(log: Logbook, main: Run, tests: bool) -> list[Action]:
     """Guard, then tests, then onward to the last step."""
     if waits_for_a_person(log.view, main) or is_asked(log, main):
         return []
@@ -105,17 +109,24 @@ def _raise(log: Logbook, main: Run) -> list[Action]:
         return ask(main, "what the autopilot wanted was refused; see the diary")
     if actions := guard(log, main):
         return actions
+    if actions := lengthen(log, main):
+        return actions
     if main.state.ended:
         return []
-    actions, busy = intervene(log, main)
-    if actions or busy:
-        return actions
-    if actions := cool_down(log, main):
+    if tests:
+        actions, busy = intervene(log, main)
+        if actions or busy:
+            return actions
+    if actions := cool_down(log, main) or averaging(log, main):
         return actions
     to_step = end_of(log, main)
-    completes = main.active and to_step == log.view.study.max_steps
-    if main.step >= to_step and not completes:
-        return [Stop(run_id=main.id, reason="done: the budget of steps is spent")]
+    if main.step >= to_step:
+        words = f"{DONE}: the budget of steps is spent"
+        if waits(main):
+            return [Stop(run_id=main.id, reason=words)]
+        # its last step is to be saved, which it does by itself at the end of its lease
+        leaves = main.to_step <= main.step or main.step == log.view.study.max_steps
+        return [] if leaves else [Pause(run_id=main.id, reason=words)]
     if waits(main) and log.view.n_free:
         return [Continue(run_id=main.id, to_step=to_step, reason=f"{MAIN}: on to the end")]
     return []

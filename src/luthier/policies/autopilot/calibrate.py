@@ -14,8 +14,9 @@ from typing import final
 from luthier.core.action import ASKS, Action, Change, Continue, Fork, Pause
 from luthier.core.domain import Float
 from luthier.core.study import Run, RunState
+from luthier.diagnosis.series import noise
 from luthier.policies.autopilot import constants as c
-from luthier.policies.autopilot.course import main_course
+from luthier.policies.autopilot.course import main_course, saving
 from luthier.policies.autopilot.logbook import (
     MAIN,
     PROBE,
@@ -25,6 +26,7 @@ from luthier.policies.autopilot.logbook import (
     waits,
 )
 
+N_COARSE = 3  # the rate given and its two neighbours, before anything is judged
 _BROKEN = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
 
 
@@ -35,14 +37,35 @@ class Rates:
 
     at: dict[int, float]  # place -> rate
     loss: dict[int, float]  # place -> loss at the end of the probe; infinite where it diverged
-    rose: tuple[float, ...]  # rates whose loss rose from one rung to the next
+    loose: tuple[float, ...]  # rates whose loss rose again after it had fallen
+
+    @property
+    def bearable(self) -> list[int]:
+        """Places that are no worse than the lowest rate, which has hardly moved, by far."""
+        start = self.loss[min(self.loss)]
+        if not math.isfinite(start):
+            return []
+        return [k for k, v in self.loss.items() if v <= start + c.EXPLODED * abs(start)]
+
+    @property
+    def telling(self) -> bool:
+        """Whether they can be compared: one has learned something, or the highest learns most."""
+        start, lowest = self.loss[min(self.loss)], min(self.loss.values())
+        if len(self.bearable) < 2 or self.loss[max(self.loss)] <= lowest:
+            return True
+        return start - lowest >= c.TELLING * abs(start)
 
     @property
     def best(self) -> int | None:
-        """The highest rate's place among those alike; None when every rate diverged."""
+        """The highest rate's place among those alike; None when every rate diverged.
+
+        Where nothing has been learned yet, the nearest to the rate given.
+        """
         lowest = min(self.loss.values())
         if not math.isfinite(lowest):
             return None
+        if not self.telling:
+            return min(self.bearable, key=abs)
         return max(k for k, v in self.loss.items() if v <= lowest + c.ALIKE * abs(lowest))
 
     @property
@@ -56,7 +79,7 @@ class Rates:
             broken = (self.at[k] for k, v in self.loss.items() if math.isinf(v))
             return min(broken, default=math.inf)
         worse = (self.at[k] for k, v in self.loss.items() if k > best and not v < start)
-        return min([*worse, *self.rose], default=math.inf)
+        return min(worse, default=math.inf)
 
 
 def probe_steps(planned: float | None) -> int:
@@ -77,7 +100,7 @@ def calibrate(log: Logbook) -> list[Action]:
     """What to probe next; at the end the winner's change into the run that is raised."""
     first = log.first
     assert first is not None
-    n_first = probe_steps(log.planned)
+    n_first = _first_steps(log)
     if any(run.active and run.step < n_first for run in log.probes) and log.view.n_free < 1:
         return []
     asked = [run for run in log.probes if not _done(run, n_first)]
@@ -90,15 +113,56 @@ def calibrate(log: Logbook) -> list[Action]:
         return [_probe(log, rate, n_first) for rate in wanted[: log.view.n_free]]
     if rates.best is None:
         return _give_up(log)
-    return _rungs(log, rates, n_first)
+    return _rungs(log, rates, n_first) if rates.telling else _longer(log, rates, n_first)
+
+
+def _longer(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
+    """Nothing has been learned yet: the best go on with the rate given, which is kept if alike."""
+    given = next(run for run in log.probes if _place(log, run) == rates.best)
+    fine = [run for run in log.probes if _place(log, run) in rates.bearable and run is not given]
+    longest = float(c.N_LONGEST * probe_steps(log.planned))
+    going = [run for run in fine if run.step > n_first]  # begun already
+    # by the loss alone: that little has been learned, but not that it is all the same
+    fine = going or sorted(fine, key=lambda run: _loss(run, n_first))
+    spent = _lost(log) - sum(own_steps(run) - n_first for run in going)
+    room = int((allowed_steps(log.planned) - spent) // (longest - n_first)) if longest else 0
+    rivals = [given, *fine[: max(0, min(N_COARSE - 1, room))]]
+    late = [run for run in rivals if not _done(run, longest)]
+    if late and len(rivals) > 1:
+        return _onward(log, late, longest, "nothing learned yet, longer")
+    best = _ranked(log, rivals, longest)[0]
+    gain = _loss(given, longest) - _loss(best, longest)
+    enough = min(c.TELLING * abs(_loss(best, longest)), c.NOISES * noise(given.curve.values))
+    if len(rivals) > 1 and not gain <= enough:
+        return _raise(log, best, rates)
+    return _raise(log, given, rates, why="is kept, as no rate has learned enough to tell")
+
+
+def _first_steps(log: Logbook) -> int:
+    """Steps of the first probe of each rate: more where the coarse ones have learned nothing."""
+    n_first = probe_steps(log.planned)
+    coarse = [run for run in log.probes if abs(_place(log, run)) in (0, c.STRIDE)]
+    if len(coarse) < N_COARSE or not all(_done(run, n_first) for run in coarse):
+        return n_first
+    rates = _rates(log, n_first, coarse)
+    longer = c.N_LONGER * n_first
+    fits = (N_COARSE - 1) * longer <= allowed_steps(log.planned)
+    return n_first if rates.telling or not fits else longer
 
 
 def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
     """The better ones train on, fewer and fewer, as far as the allowance goes; the best is it."""
     step, rivals = float(n_first), _ranked(log, log.probes, n_first)
+    # among them the rate given, which somebody had a reason for: what dies at once may seem better
+    given = [run for run in log.probes if _place(log, run) == 0 and 0 in rates.bearable]
+    n_best = c.RUNGS[0][0] - 1
+    rivals = [*rivals[:n_best], *(run for run in given if run not in rivals[:n_best]),
+              *rivals[n_best:]]  # fmt: skip
     for n_kept, times in c.RUNGS:
+        following = float(times * probe_steps(log.planned))
+        if following <= step:
+            continue
         rivals = [run for run in rivals[:n_kept] if math.isfinite(_loss(run, step))]
-        following = step + round(times * n_first)
         late = [run for run in rivals if not _done(run, following)]
         if len(rivals) < 2:
             break
@@ -107,8 +171,24 @@ def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
             if _lost(log) + cost > allowed_steps(log.planned):
                 break
             return _onward(log, late, following, "the better ones once more")
+        before = min(_loss(run, n_first) for run in log.probes)
+        now = min(_loss(run, following) for run in rivals)
+        if not before - now >= c.TELLING * abs(before):
+            lower = _lower(log, rivals)
+            fits = _lost(log) + following - n_first <= allowed_steps(log.planned)
+            if lower and not _done(lower[0], following) and (fits or lower[0].active):
+                return _onward(log, lower, following, "the others stand still")
+            rivals = [*rivals, *lower]
         step, rivals = following, _ranked(log, rivals, following)
     return _raise(log, rivals[0], rates)
+
+
+def _lower(log: Logbook, rivals: Sequence[Run]) -> list[Run]:
+    """The next lower rate, if there is one: what is dead stands still from the start."""
+    lowest = min(_trial_rate(log, run) for run in rivals)
+    fine = (run for run in log.probes if run.state not in _BROKEN)
+    below = [run for run in fine if _trial_rate(log, run) < lowest]
+    return sorted(below, key=lambda run: -_trial_rate(log, run))[:1]
 
 
 def _ranked(log: Logbook, runs: Sequence[Run], step: float) -> list[Run]:
@@ -124,13 +204,15 @@ def _ranked(log: Logbook, runs: Sequence[Run], step: float) -> list[Run]:
     return sorted(runs, key=order)
 
 
-def _raise(log: Logbook, winner: Run, rates: Rates) -> list[Action]:
+def _raise(log: Logbook, winner: Run, rates: Rates, why: str = "") -> list[Action]:
     """The winner's rate becomes the peak of a course."""
     if not waits(winner):
         return []
     rate = float(winner.params[log.rate])
-    boost = c.BOOST if log.planned is not None else 1.0
-    limit = max(rate, c.BELOW_DIVERGENCE * rates.diverged)
+    tried = winner.step >= c.N_LONGEST * probe_steps(log.planned)
+    boost = 1.0 if log.planned is None or why else c.BOOST if tried else c.BOOST_SHORT
+    loose = min((r for r in rates.loose if r > rate), default=math.inf)
+    limit = max(min(rate, boost * rate), min(c.BELOW_DIVERGENCE * rates.diverged, loose / c.GRID))
     domain = log.view.study.space.domains[log.rate]
     assert isinstance(domain, Float)
     peak = domain.cast(min(boost * rate, limit, domain.high))
@@ -141,9 +223,10 @@ def _raise(log: Logbook, winner: Run, rates: Rates) -> list[Action]:
             params={
                 log.rate: peak,
                 **main_course(log, winner.step, rate / peak, end_for(log, winner)),
+                **saving(log),
             },
-            reason=f"{MAIN}: {log.rate}={rate:.3g} was best ({words}), so its steps are kept; "
-            f"peak {peak:.3g}",
+            reason=f"{MAIN}: {log.rate}={rate:.3g} {why or 'was best'} ({words}), so its steps are "
+            f"kept; peak {peak:.3g}",
         )
     ]
 
@@ -157,6 +240,8 @@ def _next_places(log: Logbook, rates: Rates, n_first: int) -> list[float]:
     pair = [place for place in (c.STRIDE, -c.STRIDE) if place not in known]
     if pair and _inside(log, pair):
         wanted = pair
+    elif best is not None and (not rates.telling or n_first > probe_steps(log.planned)):
+        wanted = []  # nothing would come of it, or what there is goes further instead
     elif best is None:
         wanted, room = [min(known) - c.STRIDE], max(room, int(len(known) < 2 * c.GRID))
     elif best == max(known):
@@ -220,17 +305,23 @@ def _give_up(log: Logbook) -> list[Action]:
     return [Pause(run_id=lowest.id, reason=words)]
 
 
-def _rates(log: Logbook, step: float) -> Rates:
+def _rates(log: Logbook, step: float, probes: Sequence[Run] = ()) -> Rates:
+    at, loss, loose = {}, {}, []
+    for run in probes or log.probes:
+        place = _place(log, run)
+        at[place], loss[place] = _trial_rate(log, run), _loss(run, step)
+    start = loss[min(loss)]
+    for run in probes or log.probes:
+        low, last = float(run.curve.best_loss), float(run.curve.last)
+        if run.step > step and not last - low <= c.LOOSE * max(0.0, start - low):
+            loose.append(_trial_rate(log, run))
+    return Rates(at, loss, tuple(loose))
+
+
+def _place(log: Logbook, run: Run) -> int:
+    """The place of its rate on the grid."""
     first = float(_trial_rate(log, log.probes[0]))
-    at, loss = {}, {}
-    for run in log.probes:
-        rate = _trial_rate(log, run)
-        place = round(math.log(rate / first) / math.log(c.GRID))
-        at[place], loss[place] = rate, _loss(run, step)
-    rose = (
-        run for run in log.probes if run.step > step and _loss(run, run.step) > _loss(run, step)
-    )
-    return Rates(at, loss, tuple(_trial_rate(log, run) for run in rose))
+    return round(math.log(_trial_rate(log, run) / first) / math.log(c.GRID))
 
 
 def _trial_rate(log: Logbook, run: Run) -> float:

@@ -3,11 +3,11 @@
 import math
 
 from luthier.core.action import Action, Change, Stop
-from luthier.core.course import SUFFIX, Points, factor_at
+from luthier.core.course import AVERAGE, SAVE, SUFFIX, Points, factor_at
 from luthier.core.domain import Value
 from luthier.core.study import Run
 from luthier.policies.autopilot import constants as c
-from luthier.policies.autopilot.logbook import COOL, Logbook
+from luthier.policies.autopilot.logbook import COOL, MEAN, Logbook, ancestors, code_of
 from luthier.policies.autopilot.reading import is_flat
 
 
@@ -23,6 +23,31 @@ def main_course(log: Logbook, step: float, first: float, end: float | None) -> d
     top = min(step + rise, end)
     begin = ((step, first),) if rise else ()
     return {name: tuple((float(s), float(f"{f:.6g}")) for s, f in (*begin, (top, 1.0), (end, 0.0)))}
+
+
+def saving(log: Logbook) -> dict[str, Value]:
+    """Checkpoints so near to each other that a rollback loses little."""
+    return {SAVE: max(1.0, float(round(c.SAVE_SHARE * log.planned)))} if log.planned else {}
+
+
+def averaging(log: Logbook, run: Run) -> list[Action]:
+    """Without a known end the rate stays up, and the mean of the weights is better than they are.
+
+    Under a decay to zero it is not (measured). Asked for once: what attached no model refuses.
+    """
+    if log.planned is not None or not run.active:
+        return []
+    lineage = ancestors(log.view, run)
+    if any(code_of(entry) == MEAN and entry.run_id in lineage for entry in log.view.diary):
+        return []
+    return [
+        Change(
+            run_id=run.id,
+            params={AVERAGE: c.AVERAGE_STEPS},
+            reason=f"{MEAN}: no end is known, so the rate stays up; run.averaged() evaluates the "
+            f"mean of the weights over {c.AVERAGE_STEPS:g} step",
+        )
+    ]
 
 
 def shortened(points: Points, step: float, lost: float) -> Points:
@@ -51,11 +76,12 @@ def cool_down(log: Logbook, run: Run) -> list[Action]:
     # ahead of the run, which trains on until the order has come
     begin, length = run.step + 1.0, max(1.0, c.COOLDOWN_SHARE * run.step)
     n = c.N_COOLDOWN_POINTS
+    averaged: dict[str, Value] = {AVERAGE: 0.0} if run.params.get(AVERAGE) else {}
     points = tuple((begin + length * i / n, 1.0 - math.sqrt(i / n)) for i in range(n + 1))
     return [
         Change(
             run_id=run.id,
-            params={log.rate + SUFFIX: points},
+            params={log.rate + SUFFIX: points, **averaged},
             reason=f"{COOL}: no further gain in sight at this rate; down to zero until step "
             f"{begin + length:g}",
         )

@@ -17,6 +17,7 @@ from luthier.core.study import Checkpoint, Run, RunState, StudyView
 
 PROBE, MAIN, RESCUE, BACK, REGRET = "probe", "main", "rescue", "back", "regret"
 ARM, ACCEPT, TEST, COOL = "arm", "accept", "test", "cool"
+LONGER, DONE, MEAN = "longer", "done", "mean"
 SLOWER = "slower: another rate goes on"  # the end of a probe that did not win
 _RATES = ("lr", "learning_rate")
 
@@ -85,7 +86,7 @@ def read(view: StudyView) -> Logbook:
         code = code_of(entry)
         if isinstance(entry.action, Start | Fork) and code == PROBE:
             probes.append(newest(view, entry.run_id))
-        if code in (MAIN, RESCUE):
+        if code in (MAIN, RESCUE, LONGER):
             main = newest(view, entry.run_id)
     lineage = ancestors(view, main) if main else []
     entries = tuple(e for e in view.diary if e.run_id in lineage and e.state == "obeyed")
@@ -154,6 +155,11 @@ def checkpoints(view: StudyView, run: Run) -> Iterator[Checkpoint]:
             return
         limit = min(limit, run.parent.step)
         run = view.runs[run.parent.run_id]
+
+
+def is_probe(run: Run) -> bool:
+    """Whether the run was a probe or a rehearsal, which were never to go further."""
+    return run.reason == SLOWER or run.reason.startswith(f"{ARM}:")
 
 
 def waits(run: Run) -> bool:

@@ -38,9 +38,10 @@ def trouble(curve: Curve) -> Trouble | None:
     low, learned = curve.best_loss, _learned(values)
     # in trouble a curve is noisy for a while
     sd = min(_noise(values), _noise(values[-c.WITHIN * n :]))
-    limit = low + max(c.SIGMAS * sd, c.RISEN * learned)
+    least = c.LEVEL * abs(low)
+    limit = low + max(c.SIGMAS * sd, c.RISEN * learned, least)
     if float(values[-n:].min()) <= limit:
-        limit = low + c.FORGOTTEN * learned
+        limit = low + max(c.FORGOTTEN * learned, least)
         if learned <= sd or int((values[-2 * n :] > limit).sum()) < c.N_ERRATIC:
             return None
         if not values[-1] > limit:  # it may be coming back
