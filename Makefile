@@ -15,8 +15,10 @@ demo-random: .venv/demo
 test: .venv/dev browser
 	$(BIN)/pytest -n auto --dist loadgroup
 
-# the page is tested in a real one
+# the page is tested in a real one, and Chinese in pictures with a font that has it
 browser:
+	@fc-list :lang=zh 2>/dev/null | grep -q . \
+		|| (apt-get update && apt-get install -y fontconfig fonts-wqy-zenhei)
 	@which chromium || which chromium-browser || which google-chrome || which chrome \
 		|| (apt-get update && apt-get install -y chromium)
 

@@ -23,6 +23,7 @@ from luthier.worker.target import load_target
 
 pytest.importorskip("matplotlib")
 
+from luthier.plots import figure
 from luthier.plots.curves import run_curves, study_curves
 from luthier.plots.diary import diary
 from luthier.plots.figure import look
@@ -172,6 +173,18 @@ def test_files_are_written_without_a_warning(
         )  # fmt: skip
         assert done.output == f"wrote {path}\n"
         assert path.read_bytes().startswith(heads[suffix])
+
+
+def test_boxes_are_drawn_where_no_font_has_the_characters(
+    study: StudyResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figure, "_cjk_fonts", lambda: ())
+    path = tmp_path / "curves.png"
+    CliRunner().invoke(
+        command, ["plot", "curves", "s", "-o", str(path), "--store", str(study.store.path)],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_cannot_be_drawn_is_told(study: StudyResult, tmp_path: Path) -> None:

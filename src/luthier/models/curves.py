@@ -28,6 +28,7 @@ _N_KEPT = 16
 Z80 = 1.2816  # standard deviations to either side that hold 80 % of a normal distribution
 
 _USUAL_WIDENING, _N_USUAL = 1.6, 20  # believed before, and how many scores that is worth
+_FURTHER = 1.1  # what is to come lies further off than what was hidden
 
 _kernels: OrderedDict[bytes, tuple[Kernel, float]] = OrderedDict()
 
@@ -134,7 +135,7 @@ def _widening(kernel: Kernel, x: Array, u: Array, run: Index, step: Index, z: Ar
     process = Process.condition(kernel, x, u, run[shown], step[shown], z[shown])
     mean, spread = process.predict(x[run[hidden]], run[hidden], step[hidden])
     scores = np.abs(z[hidden] - mean) / np.sqrt(spread**2 + kernel.noise)
-    needed = float(np.quantile(scores, 0.8)) / Z80
+    needed = _FURTHER * float(np.quantile(scores, 0.8)) / Z80
     return float(np.clip((n * needed + _N_USUAL * _USUAL_WIDENING) / (n + _N_USUAL), 0.8, 4.0))
 
 

@@ -1,5 +1,7 @@
 """One look for all pictures, and their way to a file. No global state of matplotlib is touched."""
 
+import functools
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +13,16 @@ from luthier.svg.axis import Axis
 SUFFIXES = (".png", ".svg", ".pdf")
 COLORS = "cividis"  # the same to all eyes, and in grey
 _CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "PingFang SC", "SimHei")
+_CJK_FILES = ("notosanscjk", "wqy-zenhei", "pingfang", "simhei")
 
 
 def save(draw: Callable[[], Any], path: Path) -> None:
     """Draw and write a figure; OptionError when matplotlib is missing or the file cannot be."""
     check_name(path)
-    with look():
+    with look(), warnings.catch_warnings():
+        # boxes in a picture are no reason for a page of warnings, one for each character
+        if not _cjk_fonts():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = draw()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,13 +36,11 @@ def look() -> Iterator[None]:
     """The style, for as long as something is drawn."""
     try:
         import matplotlib
-        from matplotlib import font_manager
     except ImportError as error:
         raise OptionError("pictures need matplotlib: pip install 'luthier[plot]'.") from error
-    known = set(font_manager.get_font_names())
     with matplotlib.rc_context(
         {
-            "font.family": ["DejaVu Sans", *[name for name in _CJK if name in known][:1]],
+            "font.family": ["DejaVu Sans", *_cjk_fonts()[:1]],
             "font.size": 9,
             "text.parse_math": False,  # names of parameters are no formulas
             "axes.spines.top": False,
@@ -55,6 +59,20 @@ def look() -> Iterator[None]:
         }
     ):
         yield
+
+
+@functools.cache
+def _cjk_fonts() -> tuple[str, ...]:
+    """Known fonts with Chinese characters; those installed since matplotlib made its list, too."""
+    from matplotlib import font_manager
+
+    found = set(_CJK) & set(font_manager.get_font_names())
+    if not found:
+        for path in font_manager.findSystemFonts():
+            if any(part in Path(path).name.lower() for part in _CJK_FILES):
+                font_manager.fontManager.addfont(path)
+        found = set(_CJK) & set(font_manager.get_font_names())
+    return tuple(name for name in _CJK if name in found)
 
 
 def figure(width_in: float, height_in: float) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
