@@ -60,7 +60,8 @@ class Encoding:
         scale = 0.35 * np.sqrt(max(len(tiers), 1))
         same = len(set(tiers)) < 2
         scales = np.array([scale * (1.0 if same else _TIER_SCALE[tier]) for tier in tiers])
-        widest = [_RATE_DECADES / decades_of_rate(n, d) for n, d in self.space.domains.items()]
+        decades = [decades_of_rate(name, domain) for name, domain in self.space.domains.items()]
+        widest = [math.inf if d is None else _RATE_DECADES / d for d in decades]
         shortened: NDArray[np.float64] = np.minimum(scales, widest)
         return shortened
 
@@ -115,11 +116,11 @@ class Encoding:
         return ranks
 
 
-def decades_of_rate(name: str, domain: Domain) -> float:
-    """Powers of ten that a learning rate's range spans; next to nothing for what is no rate."""
+def decades_of_rate(name: str, domain: Domain) -> float | None:
+    """Powers of ten that a learning rate's range spans; None for what is no rate."""
     if isinstance(domain, Float) and domain.log and _FIRST.search(name):
         return math.log10(domain.high / domain.low)
-    return 1e-9
+    return None
 
 
 def _usual_tier(name: str) -> int:

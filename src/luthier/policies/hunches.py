@@ -27,7 +27,8 @@ _EDGE = 0.25  # whoever chose a range of magnitudes took the best to lie inside
 
 
 def with_hunches(space: Space) -> Space:
-    """The space with priors of low confidence for the numbers whose names are known."""
+    """The space with priors for the numbers whose names are known: of low confidence, but for a
+    learning rate in a wide range."""
     meant = {name: None if _PENALTY.match(name) else known(name) for name in space.names}
     ids = {one.id for one in meant.values() if one is not None}
     optimizers = _ADAM if ids & {"beta1", "beta2"} else _MOMENTUM if "momentum" in ids else set()
@@ -83,8 +84,11 @@ def _with_hunch(name: str, domain: Float | Int, usual: list[float]) -> Float | I
     return replace(domain, prior=domain.from_unit(place), confidence=sure)
 
 
-def _confidence(decades: float) -> Confidence:
-    """The surest whose standard deviation is not below what a learning rate is known to."""
+def _confidence(decades: float | None) -> Confidence:
+    """The surest whose standard deviation is not below what a learning rate is known to; low for
+    what is no rate."""
+    if decades is None:
+        return "low"
     wide_enough = [c for c, spread in SPREADS.items() if spread * decades >= _RATE_DECADES]
     return min(wide_enough, key=SPREADS.__getitem__, default="low")
 
