@@ -29,6 +29,18 @@ def test_advice_on_decay_is_not_on_a_penalty_in_the_loss() -> None:
     assert domains.domains["weight_decay"].prior is not None
 
 
+def test_an_epoch_of_small_batches_makes_more_updates() -> None:
+    domains = with_hunches(make_space({"batch_size": Int(8, 512, log=True)})).domains
+    assert domains["batch_size"].prior == 32
+    assert domains["batch_size"].confidence == "low"
+
+
+def test_what_people_count_in_different_ways_is_not_guessed() -> None:
+    names = ("warmup", "warmup_steps", "warm_up_epochs", "lr_warmup_ratio")
+    domains = with_hunches(make_space(dict.fromkeys(names, Float(0.0, 20.0)))).domains
+    assert {domain.prior for domain in domains.values()} == {None}
+
+
 def test_a_rate_is_known_to_a_factor_however_wide_its_range() -> None:
     for low, surest in ((1e-8, "high"), (1e-6, "medium"), (1e-3, "low"), (1.0, "low")):
         space = make_space({"lr": Float(low, 10.0, log=True), "momentum": Float(0.0, 0.99)})

@@ -19,8 +19,7 @@ from luthier.core.domain import Value
 from luthier.core.errors import PolicyError
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.policies.asha import Asha
-from luthier.policies.drawing import draw
-from luthier.policies.first_look import LOOK_STEPS, looking, more_looks, telling_step
+from luthier.policies.first_step import telling_step
 from luthier.policies.hunches import belief_of
 from luthier.policies.picture import Picture
 from luthier.policies.places import encoding_of
@@ -63,11 +62,9 @@ class FreezeThaw:
         """What cannot pause is stopped as halving would."""
         if all(run.pausable for run in view.runs.values()):
             return []
-        last = view.study.max_steps or 1
-        looks = looking(list(view.current().values()), last)
-        spared = {run.id for run in looks if run.step < LOOK_STEPS}
-        asked = Asha(self.sampler, self.eta).decide(replace(view, n_free=0, n_new=0))
-        return [a for a in asked if isinstance(a, Stop) and a.run_id not in spared]
+        first = telling_step(list(view.current().values()), view.study.max_steps or 1)
+        asked = Asha(self.sampler, self.eta, first).decide(replace(view, n_free=0, n_new=0))
+        return [a for a in asked if isinstance(a, Stop)]
 
     def _next(self, view: StudyView) -> Action | None:
         runs = list(view.current().values())
@@ -77,8 +74,6 @@ class FreezeThaw:
         n_steps = sum(run.step for run in runs)
         few = n_seen < self.n_first and (n_seen < _N_AT_LEAST or n_steps < last)
         early = few and view.n_new > 0
-        if early and more_looks(runs, last):
-            return self._look(view, rng)
         first = telling_step(runs, last)
         picture = None
         if not early:
@@ -90,11 +85,6 @@ class FreezeThaw:
         if action is None and picture is not None:
             action = picture.best_of_all(rng)
         return action
-
-    def _look(self, view: StudyView, rng: np.random.Generator) -> Action | None:
-        point = _first_point(view, self.sampler, rng)
-        points = [point] if point else draw(view, self.sampler, 1)
-        return Start(params=points[0], to_step=LOOK_STEPS, reason="first-look") if points else None
 
     def _by_halving(
         self, view: StudyView, picture: "Picture | None", rng: np.random.Generator, first_step: int

@@ -21,7 +21,11 @@ from luthier.models.priors import SPREADS, Belief, doubted
 
 Array = NDArray[np.float64]
 _ADAM, _MOMENTUM = {"adam", "adamw"}, {"sgd", "momentum"}
-_PENALTY = re.compile(r"^l2(_|$)", re.IGNORECASE)  # in the loss: advice on decay is not on it
+# a penalty in the loss, on which advice on decay is not; a warm-up, which some count in updates,
+# some in epochs, some as a share
+_UNCLEAR = re.compile(r"^l2(_|$)|warm_?up", re.IGNORECASE)
+# a step is most often an epoch, of which a small batch makes more updates (arXiv:1804.07612)
+_PER_EPOCH = {"batch_size": 32.0}
 _RATE_DECADES = 0.7  # a learning rate is known to a factor of five, however wide its range
 _EDGE = 0.25  # whoever chose a range of magnitudes took the best to lie inside
 
@@ -29,14 +33,15 @@ _EDGE = 0.25  # whoever chose a range of magnitudes took the best to lie inside
 def with_hunches(space: Space) -> Space:
     """The space with priors for the numbers whose names are known: of low confidence, but for a
     learning rate in a wide range."""
-    meant = {name: None if _PENALTY.match(name) else known(name) for name in space.names}
+    meant = {name: None if _UNCLEAR.search(name) else known(name) for name in space.names}
     ids = {one.id for one in meant.values() if one is not None}
     optimizers = _ADAM if ids & {"beta1", "beta2"} else _MOMENTUM if "momentum" in ids else set()
     domains = dict(space.domains)
     for name, one in meant.items():
         domain = domains[name]
         if one is not None and isinstance(domain, Float | Int) and domain.prior is None:
-            domains[name] = _with_hunch(name, domain, _usual(one, optimizers))
+            usual = [_PER_EPOCH[one.id]] if one.id in _PER_EPOCH else _usual(one, optimizers)
+            domains[name] = _with_hunch(name, domain, usual)
     return replace(space, domains=domains)
 
 
