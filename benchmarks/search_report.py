@@ -25,7 +25,7 @@ BEGIN, END = "<!-- search -->", "<!-- /search -->"
 _PLACE = re.compile(r"\w+://\S+|(/[^/\s:'\"]+){2,}/?")  # addresses and paths mean nothing elsewhere
 Line = Mapping[str, Any]
 HEAD = (
-    "| searcher | anytime regret [95 %] | freeze-thaw on the same | 10 % | 30 % | 100 % "
+    "| searcher | anytime regret [95 %] | freeze-thaw on the same (at 100 %) | 10 % | 30 % | 100 % "
     "| mean rank | worse than freeze-thaw on tasks | Wilcoxon over tasks, Holm "
     "| speed-up of freeze-thaw | CPU ms p50 / p95 | tasks × seeds |\n" + "|---" * 12 + "|"
 )
@@ -92,7 +92,7 @@ def _row(
     same = worse = speed = ""
     if ours and policy != OURS:
         mine = by_task(ours, pairs, "anytime")
-        same = f"{mean(mine):.3f}"
+        same = f"{mean(mine):.3f} ({mean(by_task(ours, pairs, 'r100')):.3f})"
         n_worse = sum(values[task].mean() > mine[task].mean() for task in mine)
         worse = f"{n_worse} of {len(mine)}"
         speed = f"{speed_up(ours, runs, pairs):.2f}"

@@ -79,7 +79,7 @@ def test_the_report_says_sizes_and_what_was_not_run(tmp_path: Path) -> None:
     assert "Ranks are on the 2 tasks × 2 seeds" in text
     (ax,) = [row for row in text.splitlines() if row.startswith("| ax ")]
     assert "2 × 2 |" in ax
-    assert "| 0.205 |" in ax  # freeze-thaw on the two seeds that Ax has
+    assert "| 0.205 (0.205) |" in ax  # freeze-thaw on the two seeds that Ax has
     assert "- not run: hebo, 1 searches: not installed: no network in …: see …" in text
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- search -->\nold\n<!-- /search -->\nafter\n")
