@@ -74,7 +74,25 @@ def brittle(n: int, n_steps: int, seed: int) -> Made:
                    "hp:depth": depth, "y:loss": loss}  # fmt: skip
 
 
-@pytest.mark.parametrize("made", [bloomers, ragged, brittle])
+def sitters(n: int, n_steps: int, seed: int) -> Made:
+    """Most sit at the level of one who knows nothing; the few that learn look worse at first."""
+    rng = np.random.default_rng(seed)
+    rate, decay = 10 ** rng.uniform(-6, 0, n), 10 ** rng.uniform(-6, 0, n)
+    lr, wd = np.log10(rate), np.log10(decay)
+    learns = (np.abs(lr + 3.3) < 0.5) & (wd < -2.0)
+    slow = lr < -4.0
+    sitting = 0.69 + np.exp(-3.0 * _steps(n_steps)) * rng.uniform(0, 0.3, n)[:, None]
+    waiting = 1.1 + rng.uniform(-0.1, 0.1, n)[:, None] + np.zeros(n_steps)
+    done = (_steps(n_steps) / n_steps) ** 0.7
+    falling = 0.78 - (0.5 - 0.3 * np.abs(lr + 3.3))[:, None] * done
+    loss = np.where(learns[:, None], falling, np.where(slow[:, None], waiting, sitting))
+    loss += rng.normal(0, 1e-4, loss.shape)
+    about = {"speed": {**_LOG, "low": 1e-6, "high": 1.0},
+             "decay": {**_LOG, "low": 1e-6, "high": 1.0}}  # fmt: skip
+    return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": loss}
+
+
+@pytest.mark.parametrize("made", [bloomers, ragged, brittle, sitters])
 def test_never_much_worse_than_halving(
     made: Callable[[int, int, int], Made], write_table: Callable[..., Path]
 ) -> None:

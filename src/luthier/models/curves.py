@@ -5,13 +5,14 @@ Nothing is kept between questions but results that follow from their arguments a
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.study import Run
+from luthier.models.chance import at_chance
 from luthier.models.encoding import Encoding
 from luthier.models.kernel import Kernel
 from luthier.models.process import Process, fit
@@ -43,6 +44,7 @@ class CurveModel:
     readings: Readings
     lowest: Array  # (runs,) lowest reading of each run
     widening: float  # of the standard deviations, so that 80 % intervals held on what was hidden
+    idle: NDArray[np.bool_]  # (runs,) that sit at the level of one who knows nothing
 
     def predict(self, x: Array, own: Index, step: Index) -> tuple[Array, Array]:
         """Mean and standard deviation of readings to come, warped; as in `Process.predict`."""
@@ -61,8 +63,12 @@ class CurveModel:
     ) -> "CurveModel | None":
         """From runs at encoded points `x`, from a step on; None while no loss is a number."""
         readings = Readings.of(runs, grid).since(first_step)
+        sitting = at_chance(readings, len(runs))
+        readings = replace(readings, loss=np.where(sitting, np.inf, readings.loss))
         if not np.isfinite(readings.loss).any():
             return None
+        idle = np.zeros(len(runs), dtype=bool)
+        idle[readings.run[sitting]] = True
         u = np.log(grid) / np.log(max(grid[-1], 2))
         kernel, widening = _fitted(readings, x, u, encoding, kind)
         warp, lowest = _warp(readings, len(runs), kind)
@@ -74,7 +80,7 @@ class CurveModel:
                  for k in [_next_step(run, readings, i)] if k < len(grid)]  # fmt: skip
         pending = np.array(ahead, dtype=np.int64).reshape(-1, 2)
         process = process.expecting(pending[:, 0], pending[:, 1])
-        return cls(process, warp, readings, lowest, widening)
+        return cls(process, warp, readings, lowest, widening, idle)
 
 
 def _next_step(run: Run, readings: Readings, number: int) -> int:

@@ -76,7 +76,8 @@ class Picture:
         last = self.view.study.max_steps or 1
         paused = np.array(
             [i for i, run in enumerate(self.runs)
-             if run.state is RunState.PAUSED and run.step < last and run.to_step <= run.step],
+             if run.state is RunState.PAUSED and run.step < last and run.to_step <= run.step
+             and not self.model.idle[i]],
             dtype=np.int64,
         )  # fmt: skip
         units = self._hopeful(rng) if self.view.n_new > 0 else self.units[:0]

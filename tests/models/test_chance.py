@@ -1,0 +1,49 @@
+"""Runs that sit at the level of one who knows nothing are told from those that will learn."""
+
+import numpy as np
+
+from luthier.models.chance import at_chance
+from luthier.models.readings import Readings
+
+GRID = np.array([1, 2, 3, 4, 5, 7, 10])
+
+
+def readings_of(curves: list[list[float]]) -> Readings:
+    run = np.repeat(np.arange(len(curves)), [len(c) for c in curves])
+    step = np.concatenate([np.arange(len(c)) for c in curves])
+    return Readings(GRID, run, step, np.concatenate([np.array(c) for c in curves]))
+
+
+def idle(curves: list[list[float]]) -> set[int]:
+    readings = readings_of(curves)
+    return set(readings.run[at_chance(readings, len(curves))].tolist())
+
+
+SITTING = [[0.691, 0.69, 0.69], [0.9, 0.691, 0.69], [0.69], [0.692, 0.691], [0.69, 0.69]]
+LEARNING = [[0.95, 0.9, 0.8], [0.9], [0.99, 0.97]]
+POOR = [[1.2], [1.3, 1.2], [1.1]]
+
+
+def test_who_sits_where_many_do_from_the_first_is_idle() -> None:
+    assert idle(SITTING + LEARNING + POOR) == set(range(5))
+
+
+def test_who_comes_down_to_the_level_may_be_passing() -> None:
+    passing = [[1.1, 0.9, 0.692], [1.0, 0.9, 0.691, 0.69]]
+    assert idle(SITTING + POOR + passing) == {0, 1, 2, 3, 4, 9}
+
+
+def test_nobody_is_once_a_run_is_below() -> None:
+    assert not idle([*SITTING, *POOR, [0.95, 0.8, 0.5]])
+
+
+def test_few_runs_or_a_level_reached_late_make_no_chance_level() -> None:
+    assert not idle(SITTING[:4] + LEARNING + POOR)
+    late = [[1.2 + n / 50, 1.0, 0.8, 0.69, 0.69] for n in range(12)]
+    assert not idle(late)
+    assert not idle([*SITTING, *([1.2 + n / 50, 1.0] for n in range(40))]), "five of 45"
+
+
+def test_readings_without_a_number_and_none_at_all() -> None:
+    assert not idle([[np.inf], [np.inf]])
+    assert idle([*SITTING, *LEARNING, *POOR, [np.inf]]) == set(range(5))
