@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.study import Run
-from luthier.models.chance import at_chance
 from luthier.models.encoding import Encoding
+from luthier.models.idle import at_chance
 from luthier.models.kernel import Kernel
 from luthier.models.process import Process, fit
 from luthier.models.readings import Readings

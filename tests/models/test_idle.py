@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from luthier.models.chance import at_chance
+from luthier.models.idle import at_chance
 from luthier.models.readings import Readings
 
 GRID = np.array([1, 2, 3, 4, 5, 7, 10])
