@@ -1,11 +1,12 @@
 """From which step on losses are believed."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from luthier.core.action import Start, Stop
+from luthier.core.action import Continue, Start, Stop
 from luthier.core.curve import Curve
 from luthier.core.domain import Float
 from luthier.core.space import make_space
@@ -103,3 +104,17 @@ def test_the_rest_is_paid_only_by_what_goes_on() -> None:
     at, slice_end, end = np.zeros(3), np.ones(3), np.full(3, 21.0)
     steps = _expected_steps(at, slice_end, end, np.array([-9.0, 0.0, 9.0]))
     assert steps == pytest.approx([1.0, 11.0, 21.0])
+
+
+def test_who_sits_at_chance_goes_on_only_when_no_new_point_may_start() -> None:
+    sitting = [run(n, [0.9, 0.69, 0.6901 + n * 1e-4]) for n in range(20)]
+    others = [run(n, [1.2, 1.0 - n / 100, 0.95 - n / 100]) for n in range(20, 30)]
+    view = view_of([*sitting, *others], 6)
+    policy = FreezeThaw(Random(), halving=0.0)
+
+    def continued(of: StudyView) -> set[str]:
+        return {a.run_id for a in policy.decide(of) if isinstance(a, Continue)}
+
+    idle = {one.id for one in sitting}
+    assert not continued(view) & idle
+    assert continued(replace(view, n_new=0)) & idle

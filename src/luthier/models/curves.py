@@ -60,10 +60,15 @@ class CurveModel:
         grid: Index,
         kind: str,
         first_step: int = 1,
+        *,
+        with_idle: bool = False,
     ) -> "CurveModel | None":
-        """From runs at encoded points `x`, from a step on; None while no loss is a number."""
+        """From runs at encoded points `x`, from a step on; None while no loss is a number.
+
+        `with_idle`: runs that sit at chance count by their losses, as all others do.
+        """
         readings = Readings.of(runs, grid).since(first_step)
-        sitting = at_chance(readings, len(runs))
+        sitting = at_chance(readings, len(runs)) & (not with_idle)
         readings = replace(readings, loss=np.where(sitting, np.inf, readings.loss))
         if not np.isfinite(readings.loss).any():
             return None

@@ -57,7 +57,9 @@ class Picture:
         grid = log_grid(int(view.study.max_steps or 1))
         units = encoding.units(run.params for run in runs)
         x = encoding.rows(units)
-        model = CurveModel.of(runs, x, encoding, grid, kind, first_step)
+        # without new points there is nothing else to turn to
+        with_idle = view.n_new <= 0
+        model = CurveModel.of(runs, x, encoding, grid, kind, first_step, with_idle=with_idle)
         if model is None:
             return None
         belief = belief_of(view.study.space, units, model.lowest)
