@@ -13,7 +13,7 @@ from luthier.core.study import Checkpoint, Run, RunState
 from luthier.models.curves import CurveModel
 from luthier.models.encoding import Encoding
 from luthier.models.kernel import Kernel, covariance_and_slopes, prior
-from luthier.models.priors import Belief, doubted
+from luthier.models.priors import Belief, doubted, trust
 from luthier.models.process import Process, fit
 from luthier.models.readings import Readings, log_grid
 from luthier.models.reliability import broke, reliability
@@ -231,6 +231,10 @@ def test_a_prior_draws_and_is_doubted() -> None:
     assert doubted(space, some, np.abs(some[:, 0] - 0.4)) == ()
     assert doubted(space, some, -np.abs(some[:, 0] - 0.4)) == ("lr",)
     assert doubted(space, some[:8], -np.abs(some[:8, 0] - 0.4)) == (), "too early to say"
+    assert trust(space, some, np.abs(some[:, 0] - 0.4))["lr"] == 1.0
+    assert trust(space, some, -np.abs(some[:, 0] - 0.4))["lr"] < 0.01
+    assert 0.0 < trust(space, some[:6], -np.abs(some[:6, 0] - 0.4))["lr"] < 0.5
+    assert trust(space, some[:3], some[:3, 0]) == {}, "too early even for that"
 
 
 def test_broken_runs_warn_of_their_surroundings() -> None:

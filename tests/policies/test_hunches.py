@@ -75,6 +75,25 @@ def test_a_name_has_its_say_beside_a_stated_prior() -> None:
     assert np.mean(np.abs(drawn - 5 / 9) < 0.2) < 0.22
 
 
+def test_a_prior_that_fails_at_first_gives_way_before_it_is_dropped() -> None:
+    stated = Float(1e-8, 10.0, log=True, prior=1e-7)
+    space = make_space({"lr": stated})
+    near, far = np.array([[0.1], [0.12], [0.14]]), np.array([[0.5], [0.55], [0.6]])
+    runs = np.concatenate([near, far])
+    shares = {}
+    for said, losses in (("right", [1.0, 1.1, 1.2, 2.0, 2.1, 2.2]),
+                         ("wrong", [2.0, 2.1, 2.2, 1.1, 1.0, 1.2])):  # fmt: skip
+        belief = belief_of(space, runs, np.array(losses))
+        assert belief.space.domains["lr"].prior == 1e-7, "too early to drop it"
+        drawn = belief.draw(4000, np.random.default_rng(0))[:, 0]
+        shares[said] = np.mean(np.abs(drawn - 1 / 9) < 0.2)
+    assert shares["wrong"] < 0.75 * shares["right"]
+    nameless = make_space({"speed": stated})
+    belief = belief_of(nameless, runs, np.array([2.0, 2.1, 2.2, 1.1, 1.0, 1.2]))
+    drawn = belief.draw(4000, np.random.default_rng(0))[:, 0]
+    assert np.mean(drawn > 0.5) > 0.2, "what no name says anything of is drawn more evenly"
+
+
 def test_what_the_user_says_stands() -> None:
     space = make_space({"lr": Float(1e-5, 1.0, log=True, prior=0.5, confidence="high")})
     assert with_hunches(space) == space

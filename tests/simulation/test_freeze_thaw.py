@@ -206,6 +206,17 @@ def test_priors_help_and_wrong_ones_do_little_harm(make_table: Callable[..., Tab
     assert anytime({"learning_rate": {"prior": 0.9, "confidence": "high"}}) < none + 0.25
 
 
+def test_it_begins_where_a_stated_prior_is_highest() -> None:
+    domains = {"speed": Float(1e-5, 1.0, log=True, prior=1e-3), "width": Int(8, 256, log=True)}
+    firsts = []
+    for seed in range(20):
+        study = Study("s", make_space(domains), "loss", max_steps=27, seed=seed)
+        (first,) = FreezeThaw(Random()).decide(StudyView(study, {}, {}, 1, 9))
+        assert isinstance(first, Start)
+        firsts.append(float(np.log10(first.params["speed"])))
+    assert np.abs(np.array(firsts) + 3.0).max() < 0.5
+
+
 def test_the_search_leaves_a_wrong_prior(make_table: Callable[..., Table]) -> None:
     table = make_table(n=200, n_steps=18)
     space = with_priors(table.space, {"learning_rate": {"prior": 1e-5, "confidence": "medium"}})

@@ -1,7 +1,7 @@
 """Beliefs about good points: dropped where what was seen speaks against them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -16,7 +16,7 @@ SPREADS: dict[Confidence, float] = {"low": 0.25, "medium": 0.15, "high": 0.08}
 _SHARE = 0.8  # of the density; the rest is spread evenly, so that no point is out of reach
 _ALSO = 0.4  # of the normal part: what a name says, beside what was stated
 _CHOICE_WEIGHTS = {"low": 0.5, "medium": 0.7, "high": 0.85}
-N_BEFORE_DOUBT = 9
+_N_BEFORE_TRUST, N_BEFORE_DOUBT = 4, 9  # runs before a prior may lose weight, and be dropped
 _DOUBTFUL_Z = 1.64  # one-sided 5 %
 
 
@@ -24,14 +24,20 @@ _DOUBTFUL_Z = 1.64  # one-sided 5 %
 class Belief:
     """The priors of a space as a density over the unit cube, one parameter at a time.
 
-    Where `also` has another prior for a number, that one gets a share of the density too.
+    Where `also` has another prior for a number, that one gets a share of the density too: the more,
+    the less the first is trusted (`trust`, by name; 1 for what it does not name).
     """
 
     def __init__(
-        self, space: Space, dropped: Sequence[str] = (), also: Space | None = None
+        self,
+        space: Space,
+        dropped: Sequence[str] = (),
+        also: Space | None = None,
+        trust: Mapping[str, float] | None = None,
     ) -> None:
         self.space = space
         self.also = also or space
+        self.trust = trust or {}
         self.names = tuple(
             n for n in space.names if space.domains[n].prior is not None and n not in dropped
         )
@@ -50,13 +56,14 @@ class Belief:
             column = self.space.names.index(name)
             domain = self.space.domains[name]
             centre = domain.to_unit(domain.default())
-            believed = rng.random(n) < _SHARE
             if isinstance(domain, Choice):
-                likely = rng.random(n) < _CHOICE_WEIGHTS[domain.confidence]
+                likely = rng.random(n) < self._choice_weight(name, domain)
                 units[likely, column] = centre
                 continue
+            share, also = self._shares(name)
+            believed = rng.random(n) < share
             centres, spreads = np.array(self._hills(name)).T
-            which = (rng.random(n) < _ALSO).astype(int) if len(centres) > 1 else 0
+            which = (rng.random(n) < also).astype(int)
             near = rng.normal(centres[which], spreads[which], n)
             inside = believed & (near >= 0.0) & (near <= 1.0)
             units[inside, column] = near[inside]
@@ -66,19 +73,30 @@ class Belief:
         domain = self.space.domains[name]
         centre = domain.to_unit(domain.default())
         if isinstance(domain, Choice):
-            n, weight = len(domain.options), _CHOICE_WEIGHTS[domain.confidence]
+            n, weight = len(domain.options), self._choice_weight(name, domain)
             if n == 1:
                 return np.ones(len(unit))
             here = np.abs(unit - centre) < 0.5 / n
             even = (1.0 - weight) / n
             return np.where(here, weight + even, even)
-        hills = self._hills(name)
-        density: Array = np.full(len(unit), 1.0 - _SHARE)
-        for (middle, spread), share in zip(hills, (1.0 - _ALSO, _ALSO), strict=False):
+        believed, also = self._shares(name)
+        density: Array = np.full(len(unit), 1.0 - believed)
+        for (middle, spread), share in zip(self._hills(name), (1.0 - also, also), strict=False):
             away = (unit - middle) / spread
             normal = np.exp(-0.5 * away * away) / (spread * math.sqrt(2 * math.pi))
-            density += _SHARE * (share if len(hills) > 1 else 1.0) * normal
+            density += believed * share * normal
         return density
+
+    def _choice_weight(self, name: str, domain: Choice) -> float:
+        return _CHOICE_WEIGHTS[domain.confidence] * self.trust.get(name, 1.0)
+
+    def _shares(self, name: str) -> tuple[float, float]:
+        """Of a number's density, the share of the normal parts; and of these, that of the second.
+        What is not trusted goes to the second, or where there is none, is spread evenly."""
+        trust = self.trust.get(name, 1.0)
+        if len(self._hills(name)) > 1:
+            return _SHARE, 1.0 - (1.0 - _ALSO) * trust
+        return _SHARE * trust, 0.0
 
     def _hills(self, name: str) -> list[tuple[float, float]]:
         """Centres and standard deviations of the normal parts of a number's density."""
@@ -94,21 +112,35 @@ def doubted(space: Space, units: Array, lowest: Array) -> tuple[str, ...]:
     `units` (n, d) of the runs' points, `lowest` (n,) their lowest losses. A rank-sum test of the
     best third against the rest, one parameter at a time.
     """
-    n = len(lowest)
-    if n < N_BEFORE_DOUBT or not np.isfinite(lowest).any():
+    if len(lowest) < N_BEFORE_DOUBT:
         return ()
+    return tuple(n for n, z in _against(space, units, lowest).items() if z > _DOUBTFUL_Z)
+
+
+def trust(space: Space, units: Array, lowest: Array) -> dict[str, float]:
+    """How far each prior may be believed: 1 where nothing speaks against it, down to 0. The
+    two-sided probability of the test of `doubted`; the same arguments."""
+    from scipy.special import ndtr
+
+    found = _against(space, units, lowest)
+    return {name: float(min(1.0, 2.0 * ndtr(-z))) for name, z in found.items()}
+
+
+def _against(space: Space, units: Array, lowest: Array) -> dict[str, float]:
+    """By how many standard deviations the best third lies too far from each prior."""
+    n = len(lowest)
+    if n < _N_BEFORE_TRUST or not np.isfinite(lowest).any():
+        return {}
     order = np.argsort(np.where(np.isfinite(lowest), lowest, np.inf), kind="stable")
     best = np.zeros(n, dtype=bool)
-    best[order[: max(3, n // 3)]] = True
-    names = []
+    best[order[: max(2, n // 3)]] = True
+    found = {}
     for column, name in enumerate(space.names):
         domain = space.domains[name]
-        if domain.prior is None:
-            continue
-        away = np.abs(units[:, column] - domain.to_unit(domain.default()))
-        if _rank_sum_z(away, best) > _DOUBTFUL_Z:
-            names.append(name)
-    return tuple(names)
+        if domain.prior is not None:
+            away = np.abs(units[:, column] - domain.to_unit(domain.default()))
+            found[name] = _rank_sum_z(away, best)
+    return found
 
 
 def _rank_sum_z(values: Array, chosen: NDArray[np.bool_]) -> float:

@@ -12,19 +12,25 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from luthier.contracts import Sampler
 from luthier.core.action import Action, Continue, Start, Stop
 from luthier.core.domain import Value
 from luthier.core.errors import PolicyError
 from luthier.core.study import Run, RunState, StudyView, Trial
+from luthier.models.priors import Belief
 from luthier.policies.asha import Asha
 from luthier.policies.first_step import telling_step
 from luthier.policies.hunches import belief_of
 from luthier.policies.picture import Picture
 from luthier.policies.places import encoding_of
 
-_EVEN_EVERY = 4  # one in so many of the first points owes nothing to priors
+Array = NDArray[np.float64]
+
+_EVEN_EVERY = 6  # one in so many of the first points owes nothing to priors
+_N_DRAWN = 3  # points drawn from stated priors, of which the likeliest starts
+_ETA_UNSURE = 2  # one run in so many goes on to the next rung while first losses say little
 _N_AT_LEAST = 9  # runs before the model, however long they are
 _SEED = 7
 
@@ -63,7 +69,7 @@ class FreezeThaw:
         if all(run.pausable for run in view.runs.values()):
             return []
         first = telling_step(list(view.current().values()), view.study.max_steps or 1)
-        asked = Asha(self.sampler, self.eta, first).decide(replace(view, n_free=0, n_new=0))
+        asked = self._halving(first).decide(replace(view, n_free=0, n_new=0))
         return [a for a in asked if isinstance(a, Stop)]
 
     def _next(self, view: StudyView) -> Action | None:
@@ -86,10 +92,15 @@ class FreezeThaw:
             action = picture.best_of_all(rng)
         return action
 
+    def _halving(self, first_step: int) -> Asha:
+        """While early losses are not believed, more runs get a second chance."""
+        eta = self.eta if first_step == 1 else min(self.eta, _ETA_UNSURE)
+        return Asha(self.sampler, eta, first_step)
+
     def _by_halving(
         self, view: StudyView, picture: "Picture | None", rng: np.random.Generator, first_step: int
     ) -> Action | None:
-        asked = Asha(self.sampler, self.eta, first_step).decide(replace(view, n_free=1))
+        asked = self._halving(first_step).decide(replace(view, n_free=1))
         action = next((a for a in asked if isinstance(a, Start | Continue)), None)
         if not isinstance(action, Start):
             return action
@@ -116,15 +127,20 @@ def _after(view: StudyView, action: Action) -> StudyView:
 def _first_point(
     view: StudyView, sampler: Sampler, rng: np.random.Generator
 ) -> dict[str, Value] | None:
-    """A point from the priors that are not doubted; None without any, for the first, and for every
-    fourth: what lies elsewhere must be seen, or no prior could be found wrong."""
+    """A point from the priors that are not doubted, the very first where a stated one is highest.
+
+    None without any, and for one in `_EVEN_EVERY`: what lies elsewhere must be seen, or no prior
+    could be found wrong.
+    """
     space = view.study.space
     runs = list(view.current().values())
     encoding = encoding_of(space, sampler)
     lowest = np.array([r.curve.best_loss for r in runs])
     units = encoding.units(run.params for run in runs)
     belief = belief_of(space, units, lowest)
-    if not belief.names or len(view.trials) % _EVEN_EVERY == 0:
+    stated = any(domain.prior is not None for domain in space.domains.values())
+    number = len(view.trials)
+    if not belief.names or (number % _EVEN_EVERY == 0 and (number or not stated)):
         return None
     places = encoding.places
     tried = [trial.params for trial in view.trials.values()]
@@ -133,8 +149,16 @@ def _first_point(
         drawn = places[rng.choice(len(places), 64, p=weights / weights.sum())]
     else:
         drawn = belief.draw(64, rng)
+    if stated:
+        drawn = _likeliest(drawn, belief, len(drawn) if number == 0 else _N_DRAWN)
     for unit in drawn:
         point = space.from_unit(unit)
         if point not in tried and space.feasible(point):
             return point
     return None
+
+
+def _likeliest(units: Array, belief: Belief, n: int) -> Array:
+    """Of every `n` the one that is believed most."""
+    density = belief.log_density(units)
+    return units[[i + int(np.argmax(density[i : i + n])) for i in range(0, len(units), n)]]

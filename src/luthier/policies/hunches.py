@@ -17,7 +17,7 @@ from luthier.core.domain import Confidence, Float, Int
 from luthier.core.space import Space
 from luthier.knowledge.hyperparameter import Hyperparameter, known
 from luthier.models.encoding import decades_of_rate
-from luthier.models.priors import SPREADS, Belief, doubted
+from luthier.models.priors import SPREADS, Belief, doubted, trust
 
 Array = NDArray[np.float64]
 _ADAM, _MOMENTUM = {"adam", "adamw"}, {"sgd", "momentum"}
@@ -46,13 +46,14 @@ def with_hunches(space: Space) -> Space:
 
 
 def belief_of(space: Space, units: Array, lowest: Array) -> Belief:
-    """The priors of the space that are not doubted, and beside them what the names say; where a
-    stated one is doubted, the names alone. `units` (n, d) of the runs' points, `lowest` (n,) their
-    lowest losses."""
+    """The priors of the space as far as they are trusted, and beside them what the names say; where
+    a stated one is doubted, the names alone. `units` (n, d) of the runs' points, `lowest` (n,)
+    their lowest losses."""
     wrong = doubted(space, units, lowest)
+    trusted = {n: t for n, t in trust(space, units, lowest).items() if n not in wrong}
     believed = with_hunches(_without_priors(space, wrong))
     by_name = with_hunches(_without_priors(space, space.names))
-    return Belief(believed, doubted(believed, units, lowest), by_name)
+    return Belief(believed, doubted(believed, units, lowest), by_name, trusted)
 
 
 def _without_priors(space: Space, names: Sequence[str]) -> Space:
