@@ -11,7 +11,8 @@ GRID = np.array([1, 2, 3, 4, 5, 7, 10])
 def readings_of(curves: list[list[float]]) -> Readings:
     run = np.repeat(np.arange(len(curves)), [len(c) for c in curves])
     step = np.concatenate([np.arange(len(c)) for c in curves])
-    return Readings(GRID, run, step, np.concatenate([np.array(c) for c in curves]))
+    low = np.concatenate([np.minimum.accumulate(c) for c in curves])
+    return Readings(GRID, run, step, np.concatenate([np.array(c) for c in curves]), low)
 
 
 def idle(curves: list[list[float]]) -> set[int]:

@@ -16,6 +16,7 @@ from luthier.models.encoding import Encoding
 from luthier.models.idle import at_chance
 from luthier.models.kernel import Kernel
 from luthier.models.process import Process, fit
+from luthier.models.ragged import is_ragged
 from luthier.models.readings import Readings
 from luthier.models.warp import WARPS, Warp
 
@@ -69,7 +70,8 @@ class CurveModel:
         """
         readings = Readings.of(runs, grid).since(first_step)
         sitting = at_chance(readings, len(runs)) & (not with_idle)
-        readings = replace(readings, loss=np.where(sitting, np.inf, readings.loss))
+        loss = readings.low if is_ragged(readings, sitting) else readings.loss
+        readings = replace(readings, loss=np.where(sitting, np.inf, loss))
         if not np.isfinite(readings.loss).any():
             return None
         idle = np.zeros(len(runs), dtype=bool)
@@ -121,8 +123,7 @@ def _fitted(
         loss, run, step = readings.loss, readings.run, readings.step
     key = b"".join([kind.encode(), loss.tobytes(), step.tobytes(), run.tobytes(), x[run].tobytes()])
     if key not in _kernels:
-        seen = Readings(readings.grid, run, step, loss)
-        warp, _ = _warp(seen, n_runs, kind)
+        warp, _ = _warp(readings.at(part), n_runs, kind)
         scales = encoding.length_scales()
         z = warp(loss)
         kernel = fit(x[run], u[step], run, z, encoding.groups, scales, N_ITERATIONS)

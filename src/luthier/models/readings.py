@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 _GROWTH = 1.35
 _N_KNOWN = 8192
-_known: OrderedDict[tuple[object, ...], tuple[Curve, Index, Array]] = OrderedDict()
+_known: OrderedDict[tuple[object, ...], tuple[Curve, Index, Array, Array]] = OrderedDict()
 
 
 def log_grid(last: int) -> Index:
@@ -36,30 +36,33 @@ class Readings:
     run: Index  # (n,) into the runs given
     step: Index  # (n,) into the grid
     loss: Array  # (n,)
+    low: Array  # (n,) the run's lowest loss up to there; +inf where the loss is
 
     @classmethod
     def of(cls, runs: Sequence[Run], grid: Index) -> "Readings":
         """The newest loss at each grid step that a run has passed, and the end of a run that ended
         between two. What a fork inherits is its parent's."""
-        of_run, steps, losses = [], [], []
-        for number, run in enumerate(runs):
-            at, loss = _of_one(run, grid)
-            of_run.append(np.full(len(at), number, dtype=np.int64))
-            steps.append(at)
-            losses.append(loss)
-        if not runs:
-            return cls(grid, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-        return cls(grid, np.concatenate(of_run), np.concatenate(steps), np.concatenate(losses))
+        each = [_of_one(run, grid) for run in runs]
+        if not each:
+            none = np.empty(0)
+            return cls(grid, np.empty(0, np.int64), np.empty(0, np.int64), none, none)
+        steps, losses, lows = map(np.concatenate, zip(*each, strict=True))
+        of_run = np.repeat(np.arange(len(each)), [len(one[0]) for one in each])
+        return cls(grid, of_run, steps, losses, lows)
 
     def since(self, step: int) -> "Readings":
         """Without what came before a step."""
         if step <= self.grid[0]:
             return self
-        kept = self.grid[self.step] >= step
-        return Readings(self.grid, self.run[kept], self.step[kept], self.loss[kept])
+        return self.at(self.grid[self.step] >= step)
+
+    def at(self, part: Index | NDArray[np.bool_]) -> "Readings":
+        """Some of them."""
+        own = self.run[part], self.step[part], self.loss[part], self.low[part]
+        return Readings(self.grid, *own)
 
 
-def _of_one(run: Run, grid: Index) -> tuple[Index, Array]:
+def _of_one(run: Run, grid: Index) -> tuple[Index, Array, Array]:
     """A run's readings; worked out once for as long as the run stays as it is."""
     key = (run.id, run.state, run.step, len(grid))
     known = _known.get(key)
@@ -67,19 +70,20 @@ def _of_one(run: Run, grid: Index) -> tuple[Index, Array]:
         known = _known[key] = (run.curve, *_read(run, grid))
         if len(_known) > _N_KNOWN:
             _known.popitem(last=False)
-    return known[1], known[2]
+    return known[1:]
 
 
-def _read(run: Run, grid: Index) -> tuple[Index, Array]:
+def _read(run: Run, grid: Index) -> tuple[Index, Array, Array]:
     curve = run.curve
     bad = ~np.isfinite(curve.values)
+    low = np.minimum.accumulate(np.where(bad, np.inf, curve.values))
     if run.state is RunState.FAILED or (bad.any() and not run.active):
         # what came before it went wrong stands; how likely that is, is told by `Reliability`
         n_good = int(np.argmax(bad)) if bad.any() else len(curve)
         broke = curve.steps[n_good] if n_good < len(curve) else run.step + 1
         good = np.searchsorted(curve.steps[:n_good], grid, side="right") - 1
         known = np.flatnonzero((good >= 0) & (grid < broke))
-        return known, curve.values[good[known]]
+        return known, curve.values[good[known]], low[good[known]]
     begun = run.parent.step if run.parent else 0.0
     last = run.step if len(curve) else 0.0
     known = np.flatnonzero((grid > begun) & (grid <= last))
@@ -89,4 +93,5 @@ def _read(run: Run, grid: Index) -> tuple[Index, Array]:
     place = np.searchsorted(curve.steps, grid[known], side="right") - 1
     known, place = known[place >= 0], place[place >= 0]
     values = curve.values[place]
-    return known, np.where(np.isfinite(values), values, np.inf)
+    finite = np.isfinite(values)
+    return known, np.where(finite, values, np.inf), np.where(finite, low[place], np.inf)
