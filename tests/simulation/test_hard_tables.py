@@ -1,4 +1,4 @@
-"""Searches on tables that are made to be hard: never much worse than successive halving."""
+"""Searches and predictions on tables that are made to be hard."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from luthier.core.study import Run
+from luthier.models.check import standard_scores
+from luthier.models.curves import Z80
+from luthier.policies.picture import Picture
+from luthier.samplers.random import Random
 from luthier.simulation import policy_on, simulate
-from luthier.tables import load_table
+from luthier.tables import Table, load_table
 
 Made = tuple[dict[str, Any], dict[str, np.ndarray]]
 _LOG = {"kind": "float", "log": True}
@@ -104,3 +109,24 @@ def test_never_much_worse_than_halving(
             found.append((outcome.anytime + outcome.at(1.0)) / 2)
     # two seeds of one searcher differ by as much as this margin
     assert np.mean(regrets["freeze-thaw"]) < np.mean(regrets["asha"]) + 0.15
+
+
+@pytest.mark.parametrize(("made", "is_so"), [(ragged, True), (brittle, False)])
+def test_curves_that_restart_are_read_by_their_lowest(
+    made: Callable[[int, int, int], Made], is_so: bool, write_table: Callable[..., Path]
+) -> None:
+    scores = []
+    for seed in range(2):
+        table = load_table(write_table(*made(200, 27, seed)), "task")
+
+        def truth(run: Run, step: int, table: Table = table) -> float:
+            row = table.rows[table.find(run.params) or 0][0]
+            return float(table.losses[row, step - 1])
+
+        view = simulate(table, policy_on(table, "asha"), budget_runs=6, seed=seed).view
+        runs = list(view.current().values())
+        picture = Picture.of(view, Random(), runs, "log")
+        assert picture is not None
+        assert picture.model.ragged == is_so
+        scores += standard_scores(picture.model, runs, picture.x, truth).tolist()
+    assert 0.65 <= np.mean(np.abs(scores) <= Z80) <= 0.9

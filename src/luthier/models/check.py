@@ -17,7 +17,8 @@ def standard_scores(
     ahead: Sequence[int] = (1, 4, 1000),
 ) -> NDArray[np.float64]:
     """For each paused run, and for so many grid points ahead (the last at most): how many standard
-    deviations the reading to come, `truth(run, step)`, lies above its prediction."""
+    deviations the reading to come lies above its prediction. `truth(run, step)` is the loss there;
+    the reading is the lowest so far where curves are ragged."""
     grid = model.readings.grid
     own, place, seen = [], [], []
     for number, run in enumerate(runs):
@@ -25,7 +26,11 @@ def standard_scores(
             continue
         here = int(np.searchsorted(grid, run.step, side="right")) - 1
         for at in sorted({min(here + k, len(grid) - 1) for k in ahead} - {here}):
-            loss = truth(run, int(grid[at]))
+            step = int(grid[at])
+            loss = truth(run, step)
+            if model.ragged:
+                between = [truth(run, s) for s in range(int(run.step) + 1, step + 1)]
+                loss = min([run.curve.best_loss, *between])
             if not np.isnan(loss):
                 own.append(number)
                 place.append(at)

@@ -46,6 +46,7 @@ class CurveModel:
     lowest: Array  # (runs,) lowest reading of each run
     widening: float  # of the standard deviations, so that 80 % intervals held on what was hidden
     idle: NDArray[np.bool_]  # (runs,) that sit at the level of one who knows nothing
+    ragged: bool  # curves are read, and predicted, by their lowest loss so far
 
     def predict(self, x: Array, own: Index, step: Index) -> tuple[Array, Array]:
         """Mean and standard deviation of readings to come, warped; as in `Process.predict`."""
@@ -70,7 +71,8 @@ class CurveModel:
         """
         readings = Readings.of(runs, grid).since(first_step)
         sitting = at_chance(readings, len(runs)) & (not with_idle)
-        loss = readings.low if is_ragged(readings, sitting) else readings.loss
+        ragged = is_ragged(readings, sitting)
+        loss = readings.low if ragged else readings.loss
         readings = replace(readings, loss=np.where(sitting, np.inf, loss))
         if not np.isfinite(readings.loss).any():
             return None
@@ -87,7 +89,7 @@ class CurveModel:
                  for k in [_next_step(run, readings, i)] if k < len(grid)]  # fmt: skip
         pending = np.array(ahead, dtype=np.int64).reshape(-1, 2)
         process = process.expecting(pending[:, 0], pending[:, 1])
-        return cls(process, warp, readings, lowest, widening, idle)
+        return cls(process, warp, readings, lowest, widening, idle, ragged)
 
 
 def _next_step(run: Run, readings: Readings, number: int) -> int:

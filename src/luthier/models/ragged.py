@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from luthier.models.readings import Readings
 
-_N_RUNS, _N_READINGS = 4, 3  # so many runs with so many readings, at least
-_RISE = 0.1  # of the spread between good runs: what a typical one rises and comes down again
+_N_RUNS, _N_READINGS = 4, 4  # so many runs with so many readings, at least
+_RISE = 0.15  # of the spread between good runs: what a typical one rises and comes down again
 
 
 def is_ragged(readings: Readings, sitting: NDArray[np.bool_]) -> bool:
