@@ -34,8 +34,21 @@ def test_who_comes_down_to_the_level_may_be_passing() -> None:
     assert idle(SITTING + POOR + passing) == {0, 1, 2, 3, 4, 9}
 
 
-def test_nobody_is_once_a_run_is_below() -> None:
-    assert not idle([*SITTING, *POOR, [0.95, 0.8, 0.5]])
+def test_nobody_is_once_one_that_sat_there_has_left_downward() -> None:
+    learned_elsewhere = [0.95, 0.8, 0.5]
+    assert idle([*SITTING, *POOR, learned_elsewhere]) == set(range(5))
+    assert not idle([*SITTING, *POOR, [0.69, 0.69, 0.691, 0.5]])
+
+
+def test_lower_by_noise_is_not_lower() -> None:
+    crowd = [[0.6930 + n * 1e-5] * 2 for n in range(8)]
+    lower_by_noise = [0.6925, 0.6929]
+    assert idle([*crowd, lower_by_noise, *POOR, *POOR]) >= set(range(8))
+
+
+def test_who_is_far_below_a_poor_first_loss_has_learned() -> None:
+    easy = [[0.30, 0.12 + n * 1e-4] for n in range(8)]
+    assert not idle([*easy, [2.3], [2.3, 2.2], [2.2], [2.3]])
 
 
 def test_few_runs_or_a_level_reached_late_make_no_chance_level() -> None:
