@@ -13,12 +13,15 @@ GRID = np.array([1, 2, 3, 4, 5, 7, 10])
 def ragged(curves: list[list[float]], sitting: Sequence[int] = ()) -> bool:
     run = np.repeat(np.arange(len(curves)), [len(c) for c in curves])
     step = np.concatenate([np.arange(len(c)) for c in curves])
+    loss = np.concatenate([np.array(c) for c in curves])
     low = np.concatenate([np.minimum.accumulate(c) for c in curves])
-    readings = Readings(GRID, run, step, np.concatenate([np.array(c) for c in curves]), low)
+    low = np.where(np.isfinite(loss), low, np.inf)
+    readings = Readings(GRID, run, step, loss, low)
     return is_ragged(readings, np.isin(run, sitting))
 
 
 RESTARTED = [[2.0 - n / 10, 1.8 - n / 10, 1.9 - n / 10, 1.7 - n / 10] for n in range(6)]
+RISEN_AT_ONCE = [[2.0 - n / 10, 2.1 - n / 10, 2.1 - n / 10, 1.7 - n / 10] for n in range(6)]
 FALLING = [[2.0 - n / 10, 1.8 - n / 10, 1.7 - n / 10, 1.6 - n / 10] for n in range(6)]
 TURNED_UP = [[2.0 - n / 10, 1.8 - n / 10, 1.9 - n / 10, 2.0 - n / 10] for n in range(6)]
 
@@ -31,7 +34,8 @@ def test_what_rises_and_comes_down_is_ragged_and_what_turns_up_for_good_is_not()
 
 def test_a_few_runs_or_readings_do_not_tell() -> None:
     assert not ragged(RESTARTED[:3])
-    assert not ragged([curve[:2] for curve in RESTARTED])
+    assert not ragged([[curve[0], curve[2], curve[3]] for curve in RISEN_AT_ONCE])
+    assert ragged(RISEN_AT_ONCE)
 
 
 def test_runs_at_chance_and_broken_ones_are_passed_over() -> None:

@@ -28,7 +28,7 @@ def standard_scores(
         for at in sorted({min(here + k, len(grid) - 1) for k in ahead} - {here}):
             step = int(grid[at])
             loss = truth(run, step)
-            if model.ragged:
+            if model.ragged and not np.isnan(loss):
                 between = [truth(run, s) for s in range(int(run.step) + 1, step + 1)]
                 loss = min([run.curve.best_loss, *between])
             if not np.isnan(loss):

@@ -69,11 +69,11 @@ class CurveModel:
 
         `with_idle`: runs that sit at chance count by their losses, as all others do.
         """
-        readings = Readings.of(runs, grid).since(first_step)
+        readings = Readings.of(runs, grid, first_step)
         sitting = at_chance(readings, len(runs)) & (not with_idle)
         ragged = is_ragged(readings, sitting)
-        loss = readings.low if ragged else readings.loss
-        readings = replace(readings, loss=np.where(sitting, np.inf, loss))
+        loss = np.where(sitting, np.inf, readings.low if ragged else readings.loss)
+        readings = replace(readings, loss=loss, low=np.where(sitting, np.inf, readings.low))
         if not np.isfinite(readings.loss).any():
             return None
         idle = np.zeros(len(runs), dtype=bool)

@@ -2,7 +2,9 @@
 
 Where most networks predict the same for every input, that loss is soon almost the lowest of all,
 and the runs that will learn look worse until they have passed it. So what stays at such a level
-counts as hopeless, until one that sat there is seen to leave it downward.
+counts as hopeless, until one that sat there is seen to leave it downward. Near zero, where losses
+are small beside poor ones, such a level has been learned; for a metric that is none but is negated,
+as accuracy is, this cannot be told.
 """
 
 import numpy as np
@@ -15,8 +17,8 @@ _LOWER = 0.1  # of all runs, at most, were lower than the crowd by then: noise
 _TIGHT = 0.02  # of the way up to a poor first loss: within this the crowd lies
 _REACH = (0.02, 0.05)  # of that way, about the crowd: who counts as of it, at least and at most
 _N_WIDTHS = 10  # of the crowd, between the two
-_N_FIRST = 20  # runs that tell what a poor first loss is: later ones are chosen
 _LEARNED = 0.5  # of a poor first loss: who is so far below it has learned
+_N_FIRST = 20  # runs that tell what is poor for that: later ones are chosen
 
 
 def at_chance(readings: Readings, n_runs: int) -> NDArray[np.bool_]:
@@ -34,9 +36,11 @@ def at_chance(readings: Readings, n_runs: int) -> NDArray[np.bool_]:
     near = np.abs(loss - level) <= reach
     is_last = np.append(is_first[1:], True)
     one_before_last = np.append(is_last[1:], False) & ~is_last
-    sat = np.zeros(n_runs, dtype=bool)
-    sat[run[near & np.append(False, near[:-1]) & ~is_first]] = True
-    if sat[run[is_last & (loss < level - reach)]].any():
+    sat_from = np.full(n_runs, len(run))
+    twice = np.flatnonzero(near & np.append(False, near[:-1]) & ~is_first)
+    np.minimum.at(sat_from, run[twice], twice)
+    below = np.flatnonzero(loss < level - reach)
+    if (below > sat_from[run[below]]).any():
         return none
     leaves = np.zeros(n_runs, dtype=bool)
     leaves[run[~near & (is_last | one_before_last)]] = True
@@ -56,7 +60,7 @@ def _crowd(
     early = np.sort(np.where(np.isfinite(early), early, first))
     early = early[np.isfinite(early)]
     n_crowd = int(max(_N_LEAST, np.ceil(_SHARE * len(first))))
-    if len(early) < n_crowd:
+    if len(early) < n_crowd or not len(known):
         return None
     lowest = early[: len(early) - n_crowd + 1][: int(_LOWER * len(first)) + 1]
     widths = early[n_crowd - 1 :][: len(lowest)] - lowest

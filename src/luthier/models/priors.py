@@ -17,6 +17,7 @@ _SHARE = 0.8  # of the density; the rest is spread evenly, so that no point is o
 _ALSO = 0.4  # of the normal part: what a name says, beside what was stated
 _CHOICE_WEIGHTS = {"low": 0.5, "medium": 0.7, "high": 0.85}
 _N_BEFORE_TRUST, N_BEFORE_DOUBT = 4, 9  # runs before a prior may lose weight, and be dropped
+_N_BEST = 2  # runs that the best third has at least
 _DOUBTFUL_Z = 1.64  # one-sided 5 %
 
 
@@ -119,21 +120,23 @@ def doubted(space: Space, units: Array, lowest: Array) -> tuple[str, ...]:
 
 def trust(space: Space, units: Array, lowest: Array) -> dict[str, float]:
     """How far each prior may be believed: 1 where nothing speaks against it, down to 0. The
-    two-sided probability of the test of `doubted`; the same arguments."""
+    two-sided probability of the test of `doubted`; the same arguments, but that runs whose loss is
+    not known yet (NaN) say nothing."""
     from scipy.special import ndtr
 
-    found = _against(space, units, lowest)
+    known = ~np.isnan(lowest)
+    found = _against(space, units[known], lowest[known])
     return {name: float(min(1.0, 2.0 * ndtr(-z))) for name, z in found.items()}
 
 
 def _against(space: Space, units: Array, lowest: Array) -> dict[str, float]:
     """By how many standard deviations the best third lies too far from each prior."""
     n = len(lowest)
-    if n < _N_BEFORE_TRUST or not np.isfinite(lowest).any():
+    finite = np.isfinite(lowest)
+    if n < _N_BEFORE_TRUST or finite.sum() < _N_BEST:
         return {}
-    order = np.argsort(np.where(np.isfinite(lowest), lowest, np.inf), kind="stable")
-    best = np.zeros(n, dtype=bool)
-    best[order[: max(2, n // 3)]] = True
+    losses = np.where(finite, lowest, np.inf)
+    best = finite & (losses <= np.sort(losses)[max(_N_BEST, n // 3) - 1])
     found = {}
     for column, name in enumerate(space.names):
         domain = space.domains[name]

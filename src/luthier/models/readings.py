@@ -39,10 +39,10 @@ class Readings:
     low: Array  # (n,) the run's lowest loss up to there; +inf where the loss is
 
     @classmethod
-    def of(cls, runs: Sequence[Run], grid: Index) -> "Readings":
-        """The newest loss at each grid step that a run has passed, and the end of a run that ended
-        between two. What a fork inherits is its parent's."""
-        each = [_of_one(run, grid) for run in runs]
+    def of(cls, runs: Sequence[Run], grid: Index, first_step: int = 1) -> "Readings":
+        """The newest loss at each grid step that a run has passed, from `first_step` on, and the
+        end of a run that ended between two. What a fork inherits is its parent's."""
+        each = [_of_one(run, grid, first_step) for run in runs]
         if not each:
             none = np.empty(0)
             return cls(grid, np.empty(0, np.int64), np.empty(0, np.int64), none, none)
@@ -50,41 +50,38 @@ class Readings:
         of_run = np.repeat(np.arange(len(each)), [len(one[0]) for one in each])
         return cls(grid, of_run, steps, losses, lows)
 
-    def since(self, step: int) -> "Readings":
-        """Without what came before a step."""
-        if step <= self.grid[0]:
-            return self
-        return self.at(self.grid[self.step] >= step)
-
     def at(self, part: Index | NDArray[np.bool_]) -> "Readings":
         """Some of them."""
         own = self.run[part], self.step[part], self.loss[part], self.low[part]
         return Readings(self.grid, *own)
 
 
-def _of_one(run: Run, grid: Index) -> tuple[Index, Array, Array]:
+def _of_one(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array]:
     """A run's readings; worked out once for as long as the run stays as it is."""
-    key = (run.id, run.state, run.step, len(grid))
+    key = (run.id, run.state, run.step, len(grid), first_step)
     known = _known.get(key)
     if known is None or known[0] is not run.curve:
-        known = _known[key] = (run.curve, *_read(run, grid))
+        place, loss, low = _read(run, grid, first_step)
+        believed = grid[place] >= first_step
+        known = _known[key] = (run.curve, place[believed], loss[believed], low[believed])
         if len(_known) > _N_KNOWN:
             _known.popitem(last=False)
     return known[1:]
 
 
-def _read(run: Run, grid: Index) -> tuple[Index, Array, Array]:
+def _read(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array]:
     curve = run.curve
     bad = ~np.isfinite(curve.values)
-    low = np.minimum.accumulate(np.where(bad, np.inf, curve.values))
+    begun = run.parent.step if run.parent else 0.0
+    own = ~bad & (curve.steps > begun) & (curve.steps >= first_step)
+    low = np.minimum.accumulate(np.where(own, curve.values, np.inf))
     if run.state is RunState.FAILED or (bad.any() and not run.active):
         # what came before it went wrong stands; how likely that is, is told by `Reliability`
         n_good = int(np.argmax(bad)) if bad.any() else len(curve)
         broke = curve.steps[n_good] if n_good < len(curve) else run.step + 1
         good = np.searchsorted(curve.steps[:n_good], grid, side="right") - 1
-        known = np.flatnonzero((good >= 0) & (grid < broke))
+        known = np.flatnonzero((good >= 0) & (grid > begun) & (grid < broke))
         return known, curve.values[good[known]], low[good[known]]
-    begun = run.parent.step if run.parent else 0.0
     last = run.step if len(curve) else 0.0
     known = np.flatnonzero((grid > begun) & (grid <= last))
     if run.state in (RunState.COMPLETED, RunState.STOPPED) and len(curve) and last < grid[-1]:

@@ -18,18 +18,20 @@ from luthier.contracts import Sampler
 from luthier.core.action import Action, Continue, Start, Stop
 from luthier.core.domain import Value
 from luthier.core.errors import PolicyError
+from luthier.core.space import Space
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.models.priors import Belief
 from luthier.policies.asha import Asha
 from luthier.policies.first_step import telling_step
-from luthier.policies.hunches import belief_of
+from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.picture import Picture
 from luthier.policies.places import encoding_of
 
 Array = NDArray[np.float64]
 
 _EVEN_EVERY = 6  # one in so many of the first points owes nothing to priors
-_N_DRAWN = 3  # points drawn from stated priors, of which the likeliest starts
+_N_BELIEVED = 64  # points drawn from priors, of which the first that is new starts,
+_N_DRAWN = 3  # or where they are stated, the likeliest of so many
 _ETA_UNSURE = 2  # one run in so many goes on to the next rung while first losses say little
 _N_AT_LEAST = 9  # runs before the model, however long they are
 _SEED = 7
@@ -127,30 +129,29 @@ def _after(view: StudyView, action: Action) -> StudyView:
 def _first_point(
     view: StudyView, sampler: Sampler, rng: np.random.Generator
 ) -> dict[str, Value] | None:
-    """A point from the priors that are not doubted, the very first where a stated one is highest.
+    """A point from the priors that are not doubted; of a list, the very first is the place nearest
+    to what was stated.
 
-    None without any, and for one in `_EVEN_EVERY`: what lies elsewhere must be seen, or no prior
-    could be found wrong.
+    None for the very first elsewhere, which is the default point; without any prior; and for one in
+    `_EVEN_EVERY`: what lies elsewhere must be seen, or no prior could be found wrong.
     """
     space = view.study.space
     runs = list(view.current().values())
     encoding = encoding_of(space, sampler)
-    lowest = np.array([r.curve.best_loss for r in runs])
     units = encoding.units(run.params for run in runs)
-    belief = belief_of(space, units, lowest)
-    stated = any(domain.prior is not None for domain in space.domains.values())
-    number = len(view.trials)
-    if not belief.names or (number % _EVEN_EVERY == 0 and (number or not stated)):
+    belief = belief_of(space, units, lowest_so_far(runs))
+    stated = [n for n in belief.names
+              if space.domains[n].prior is not None
+              and belief.space.domains[n].prior == space.domains[n].prior]  # fmt: skip
+    number, places = len(view.trials), encoding.places
+    if number == 0 and stated and places is not None:
+        drawn = _nearest_default(places, space, stated)
+    elif not belief.names or number % _EVEN_EVERY == 0:
         return None
-    places = encoding.places
-    tried = [trial.params for trial in view.trials.values()]
-    if places is not None:
-        weights = np.exp(belief.log_density(places))
-        drawn = places[rng.choice(len(places), 64, p=weights / weights.sum())]
     else:
-        drawn = belief.draw(64, rng)
-    if stated:
-        drawn = _likeliest(drawn, belief, len(drawn) if number == 0 else _N_DRAWN)
+        drawn = _drawn(belief, places, rng)
+        drawn = _likeliest(drawn, belief) if stated else drawn
+    tried = [trial.params for trial in view.trials.values()]
     for unit in drawn:
         point = space.from_unit(unit)
         if point not in tried and space.feasible(point):
@@ -158,7 +159,21 @@ def _first_point(
     return None
 
 
-def _likeliest(units: Array, belief: Belief, n: int) -> Array:
-    """Of every `n` the one that is believed most."""
-    density = belief.log_density(units)
+def _nearest_default(places: Array, space: Space, names: Sequence[str]) -> Array:
+    """Places, nearest first to the default of some parameters."""
+    columns = [space.names.index(name) for name in names]
+    away = np.abs(places - space.to_unit(space.default()))[:, columns].sum(axis=1)
+    return places[np.argsort(away, kind="stable")]
+
+
+def _drawn(belief: Belief, places: Array | None, rng: np.random.Generator) -> Array:
+    if places is None:
+        return belief.draw(_N_BELIEVED, rng)
+    weights = np.exp(belief.log_density(places))
+    return places[rng.choice(len(places), _N_BELIEVED, p=weights / weights.sum())]
+
+
+def _likeliest(units: Array, belief: Belief) -> Array:
+    """Of every `_N_DRAWN` the one that is believed most."""
+    density, n = belief.log_density(units), _N_DRAWN
     return units[[i + int(np.argmax(density[i : i + n])) for i in range(0, len(units), n)]]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from luthier.core.domain import Confidence, Float, Int
 from luthier.core.space import Space
+from luthier.core.study import Run
 from luthier.knowledge.hyperparameter import Hyperparameter, known
 from luthier.models.encoding import decades_of_rate
 from luthier.models.priors import SPREADS, Belief, doubted, trust
@@ -48,12 +49,19 @@ def with_hunches(space: Space) -> Space:
 def belief_of(space: Space, units: Array, lowest: Array) -> Belief:
     """The priors of the space as far as they are trusted, and beside them what the names say; where
     a stated one is doubted, the names alone. `units` (n, d) of the runs' points, `lowest` (n,)
-    their lowest losses."""
+    as of `lowest_so_far`."""
     wrong = doubted(space, units, lowest)
     trusted = {n: t for n, t in trust(space, units, lowest).items() if n not in wrong}
     believed = with_hunches(_without_priors(space, wrong))
     by_name = with_hunches(_without_priors(space, space.names))
     return Belief(believed, doubted(believed, units, lowest), by_name, trusted)
+
+
+def lowest_so_far(runs: Sequence[Run]) -> Array:
+    """(runs,) lowest losses; NaN where none is known yet, +inf where none will be a number."""
+    lowest = np.array([run.curve.best_loss for run in runs], dtype=np.float64)
+    waiting = np.array([run.active and not len(run.curve) for run in runs], dtype=bool)
+    return np.where(np.isnan(lowest) & ~waiting, np.inf, lowest)
 
 
 def _without_priors(space: Space, names: Sequence[str]) -> Space:

@@ -16,7 +16,7 @@ from luthier.models.encoding import Encoding
 from luthier.models.priors import Belief
 from luthier.models.readings import log_grid
 from luthier.models.reliability import broke, reliability
-from luthier.policies.hunches import belief_of
+from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.places import encoding_of, key_of, listed
 
 Array = NDArray[np.float64]
@@ -62,7 +62,9 @@ class Picture:
         model = CurveModel.of(runs, x, encoding, grid, kind, first_step, with_idle=with_idle)
         if model is None:
             return None
-        belief = belief_of(view.study.space, units, model.lowest)
+        unknown = np.isnan(lowest_so_far(runs))
+        lowest = np.where(unknown, np.nan, model.lowest)
+        belief = belief_of(view.study.space, units, lowest)
         return cls(view, runs, encoding, units, x, model, belief, broke(runs), first_step)
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
