@@ -165,6 +165,17 @@ def test_readings_of_curves() -> None:
     assert grid[Readings.of([fork], grid).step].tolist() == [3, 4], "its parent's part is not its"
 
 
+def test_the_lowest_loss_so_far_is_of_what_is_believed() -> None:
+    grid = log_grid(9)
+    rises = run(0, [1, 5, 6, 4])
+    assert Readings.of([rises], grid).low.tolist() == [1, 1, 1, 1]
+    assert Readings.of([rises], grid, first_step=2).low.tolist() == [5, 5, 4]
+    fork = run(1, [1, 5, 6, 4], parent=Checkpoint("0.0", 2, "f", 0, 0))
+    assert Readings.of([fork], grid).low.tolist() == [6, 4]
+    diverged = run(2, [3, np.inf, 2, 4], RunState.RUNNING)
+    assert Readings.of([diverged], grid).low.tolist() == [3, np.inf, 2, 2]
+
+
 def test_encoding_of_mixed_and_conditional_points() -> None:
     encoding = Encoding(SPACE)
     points = [
@@ -235,6 +246,9 @@ def test_a_prior_draws_and_is_doubted() -> None:
     assert trust(space, some, -np.abs(some[:, 0] - 0.4))["lr"] < 0.01
     assert 0.0 < trust(space, some[:6], -np.abs(some[:6, 0] - 0.4))["lr"] < 0.5
     assert trust(space, some[:3], some[:3, 0]) == {}, "too early even for that"
+    waiting = np.where(np.arange(6) < 2, 1.0, np.nan)
+    assert trust(space, some[:6], waiting) == {}, "what is not known yet says nothing"
+    assert trust(space, some, np.ones(len(some)))["lr"] == 1.0, "nor do equal losses"
 
 
 def test_broken_runs_warn_of_their_surroundings() -> None:

@@ -20,6 +20,7 @@ from luthier.models.curves import Z80
 from luthier.policies import places
 from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.picture import Picture
+from luthier.samplers.pool import Pool
 from luthier.samplers.random import Random
 from luthier.simulation import policy_on, simulate
 from luthier.tables import Table
@@ -207,14 +208,22 @@ def test_priors_help_and_wrong_ones_do_little_harm(make_table: Callable[..., Tab
 
 
 def test_it_begins_where_a_stated_prior_is_highest() -> None:
-    domains = {"speed": Float(1e-5, 1.0, log=True, prior=1e-3), "width": Int(8, 256, log=True)}
-    firsts = []
-    for seed in range(20):
-        study = Study("s", make_space(domains), "loss", max_steps=27, seed=seed)
-        (first,) = FreezeThaw(Random()).decide(StudyView(study, {}, {}, 1, 9))
+    domains = {"lr": Float(1e-8, 1.0, log=True, prior=1e-6), "width": Int(8, 256, log=True)}
+    space = make_space(domains)
+    places = np.random.default_rng(0).random((200, 2))
+    rates = [float(str(space.from_unit(place)["lr"])) for place in places]
+    nearest = min(rates, key=lambda rate: abs(np.log(rate / 1e-6)))
+    for seed in range(5):
+        study = Study("s", space, "loss", max_steps=27, seed=seed)
+        view = StudyView(study, {}, {}, 1, 9)
+        (first,) = FreezeThaw(Random()).decide(view)
         assert isinstance(first, Start)
-        firsts.append(float(np.log10(first.params["speed"])))
-    assert np.abs(np.array(firsts) + 3.0).max() < 0.5
+        assert first.params["lr"] == pytest.approx(1e-6), (
+            "the default point, whatever the name says"
+        )
+        (first,) = FreezeThaw(Pool(tuple(map(tuple, places)))).decide(view)
+        assert isinstance(first, Start)
+        assert first.params["lr"] == nearest
 
 
 def test_the_search_leaves_a_wrong_prior(make_table: Callable[..., Table]) -> None:
