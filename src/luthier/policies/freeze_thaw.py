@@ -71,7 +71,7 @@ class FreezeThaw:
         if all(run.pausable for run in view.runs.values()):
             return []
         first = telling_step(list(view.current().values()), view.study.max_steps or 1)
-        asked = self._halving(first).decide(replace(view, n_free=0, n_new=0))
+        asked = self._halving(view, first).decide(replace(view, n_free=0, n_new=0))
         return [a for a in asked if isinstance(a, Stop)]
 
     def _next(self, view: StudyView) -> Action | None:
@@ -94,15 +94,18 @@ class FreezeThaw:
             action = picture.best_of_all(rng)
         return action
 
-    def _halving(self, first_step: int) -> Asha:
-        """While early losses are not believed, more runs get a second chance."""
-        eta = self.eta if first_step == 1 else min(self.eta, _ETA_UNSURE)
+    def _halving(self, view: StudyView, first_step: int) -> Asha:
+        """While early losses are not believed, more runs get a second chance; not where several
+        train at once: there a half would go on before the better ones have come."""
+        n_workers = view.n_free + sum(run.active for run in view.runs.values())
+        unsure = first_step > 1 and n_workers <= 1
+        eta = min(self.eta, _ETA_UNSURE) if unsure else self.eta
         return Asha(self.sampler, eta, first_step)
 
     def _by_halving(
         self, view: StudyView, picture: "Picture | None", rng: np.random.Generator, first_step: int
     ) -> Action | None:
-        asked = self._halving(first_step).decide(replace(view, n_free=1))
+        asked = self._halving(view, first_step).decide(replace(view, n_free=1))
         action = next((a for a in asked if isinstance(a, Start | Continue)), None)
         if not isinstance(action, Start):
             return action
