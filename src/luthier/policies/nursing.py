@@ -64,15 +64,17 @@ class Nursing:
             return self.policy.decide(view)
         story = _Story.of(view, rate)
         ends = list(_ends(story))
-        if ends or story.over:
-            return [*ends, *self.policy.decide(story.inner)]
+        ended = {action.run_id for action in ends}
+        busy = any(run.active and run.id not in ended for run in story.forks)
         forks = self._forks(story)
-        if forks and story.made:
+        if forks and story.made and not ends and not story.over:
             return forks[: view.n_free]
         actions = self.policy.decide(story.inner)
-        left, busy = steps_left(view), any(run.active for run in story.forks)
+        left = steps_left(view)
         if busy and left is not None and steps_of(view, actions) > left:
-            return []  # it belongs to the forks that train
+            actions = []  # it belongs to the forks that train
+        if ends or story.over or busy:
+            return [*ends, *actions]
         idle = not actions and not any(run.active for run in view.runs.values())
         due = view.n_free > 0 and self._is_due(story, actions)
         return forks[: view.n_free] if forks and (idle or due) else actions
