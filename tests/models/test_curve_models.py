@@ -91,6 +91,22 @@ def test_predictions_are_those_of_the_textbook() -> None:
     np.testing.assert_allclose(spread, np.sqrt(expected), rtol=1e-6)
 
 
+def test_how_far_a_reading_tells_is_how_much_it_would_narrow() -> None:
+    made = process()
+    x, own = np.vstack([made.x[:1], [[0.3, 0.9]]]), np.array([0, -1])
+    steps = np.array([[3, 3, 4], [0, 3, 4]])
+    mean, spread, told = made.along(x, own, steps)
+    for k in range(3):
+        alone = made.predict(x, own, steps[:, k])
+        np.testing.assert_allclose(mean[:, k], alone[0])
+        np.testing.assert_allclose(spread[:, k], alone[1])
+    # a reading that has come narrows what it tells of, by its squared correlation
+    grown = made.expecting(np.array([0]), np.array([3]))
+    _, after = grown.predict(x[:1], own[:1], np.array([4]))
+    assert after[0] == pytest.approx(spread[0, 2] * np.sqrt(1 - told[0, 2] ** 2), rel=1e-4)
+    assert told[1, 0] > told[1, 1] > told[1, 2], "the further, the less"
+
+
 def test_what_is_pending_narrows_and_does_not_move() -> None:
     made = process()
     grown = made.expecting(np.array([0, 5]), np.array([3, 3]))

@@ -97,7 +97,45 @@ def sitters(n: int, n_steps: int, seed: int) -> Made:
     return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": loss}
 
 
-@pytest.mark.parametrize("made", [bloomers, ragged, brittle, sitters])
+def late(n: int, n_steps: int, seed: int) -> Made:
+    """Good runs sit at chance like most, and take off after a sixth to two fifths of training."""
+    rng = np.random.default_rng(seed)
+    rate, decay = 10 ** rng.uniform(-6, 0, n), 10 ** rng.uniform(-6, 0, n)
+    lr, wd = np.log10(rate), np.log10(decay)
+    learns, slow = (np.abs(lr + 3) < 0.8) & (wd < -1.5), lr < -4.5
+    sitting = 0.69 + np.exp(-3.0 * _steps(n_steps)) * rng.uniform(0, 0.3, n)[:, None]
+    waiting = 1.1 + rng.uniform(-0.1, 0.1, n)[:, None] + np.zeros(n_steps)
+    off = rng.uniform(0.15, 0.4, n)[:, None]
+    since = ((_steps(n_steps) / n_steps - off) / (1 - off)).clip(0.0, 1.0)
+    falling = 0.69 - (0.5 - 0.25 * np.abs(lr + 3))[:, None] * since**0.7
+    learning = np.where(since > 0, falling, sitting)
+    loss = np.where(learns[:, None], learning, np.where(slow[:, None], waiting, sitting))
+    loss += rng.normal(0, 1e-4, loss.shape)
+    about = {"speed": {**_LOG, "low": 1e-6, "high": 1.0},
+             "decay": {**_LOG, "low": 1e-6, "high": 1.0}}  # fmt: skip
+    return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": loss}
+
+
+def easy(n: int, n_steps: int, seed: int) -> Made:
+    """Many are good after a step or two, as in fine-tuning; large rates never are."""
+    rng = np.random.default_rng(seed)
+    rate, decay = 10 ** rng.uniform(-6, -1, n), 10 ** rng.uniform(-5, 0, n)
+    drop = rng.uniform(0, 0.5, n)
+    lr, wd = np.log10(rate), np.log10(decay)
+    floor = 0.1 + 0.008 * (lr + 4) ** 2 + 0.003 * (wd + 2) ** 2 + 0.02 * (drop - 0.1) ** 2
+    floor += rng.normal(0, 0.002, n)
+    fallen = np.exp(-((_steps(n_steps) * 10 ** (lr[:, None] + 4.6)) ** 0.8))
+    loss = floor[:, None] + (2.3 - floor[:, None]) * fallen + 0.02 * _steps(n_steps) ** -0.5
+    failed = np.minimum(2.3, 0.3 + 1.5 * (lr + 2.2) + 0.1 * rng.random(n))
+    loss = np.where((lr > -2.2)[:, None], failed[:, None], loss)
+    loss += rng.normal(0, 0.002, loss.shape)
+    about = {"speed": {**_LOG, "low": 1e-6, "high": 0.1},
+             "decay": {**_LOG, "low": 1e-5, "high": 1.0},
+             "drop": {"kind": "float", "low": 0.0, "high": 0.5}}  # fmt: skip
+    return about, {"hp:speed": rate, "hp:decay": decay, "hp:drop": drop, "y:loss": loss}
+
+
+@pytest.mark.parametrize("made", [bloomers, ragged, brittle, sitters, late, easy])
 def test_never_much_worse_than_halving(
     made: Callable[[int, int, int], Made], write_table: Callable[..., Path]
 ) -> None:

@@ -112,8 +112,27 @@ class Process:
 
         `x` (m, columns); `own` (m,): which run it goes on with, -1 for a new one; `step` (m,).
         """
-        cross, before = self._covariances(x, own, step)
-        return cross @ self.alpha, self._spread(cross, before)
+        mean, spread, _ = self.along(x, own, step[:, None])
+        return mean[:, 0], spread[:, 0]
+
+    def along(self, x: Array, own: Index, steps: Index) -> tuple[Array, Array, Array]:
+        """As `predict`, at several steps of each, `steps` (m, k); and how far a reading at the
+        first of them tells what comes at each: their correlation. Three arrays, (m, k)."""
+        from scipy.linalg import solve_triangular
+
+        n_steps = steps.shape[1]
+        rows = np.repeat(np.arange(len(steps)), n_steps)
+        cross, before = self._covariances(x[rows], own[rows], steps.ravel())
+        mean = (cross @ self.alpha).reshape(steps.shape)
+        v = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+        v = v.reshape(-1, *steps.shape)
+        variance = np.maximum(before.reshape(steps.shape) - (v * v).sum(axis=0), 1e-8)
+        shared, of_run, w = self.kernel.over_steps(self.u, self.u)
+        first = steps[:, :1]
+        both = (1.0 + w) * shared[first, steps] + of_run[first, steps]
+        both -= (v[:, :, :1] * v).sum(axis=0)
+        told = both / np.sqrt((variance[:, :1] + self.kernel.noise) * variance)
+        return mean, np.sqrt(variance), np.clip(told, 0.0, 1.0)
 
     def likely_below(self, x: Array, own: Index, step: Index, target: float, n_best: int) -> Index:
         """Which `n_best` points may lie furthest below the target, in standard deviations."""
@@ -133,10 +152,3 @@ class Process:
         k[old] += (own[old, None] == self.run) * of_run[step[old, None], self.step]
         before: Array = (1.0 + w) * shared[step, step] + of_run[step, step]
         return k, before
-
-    def _spread(self, cross: Array, before: Array) -> Array:
-        from scipy.linalg import solve_triangular
-
-        v = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
-        spread: Array = np.sqrt(np.maximum(before - (v * v).sum(axis=0), 1e-8))
-        return spread
