@@ -105,6 +105,7 @@ def test_how_far_a_reading_tells_is_how_much_it_would_narrow() -> None:
     _, after = grown.predict(x[:1], own[:1], np.array([4]))
     assert after[0] == pytest.approx(spread[0, 2] * np.sqrt(1 - told[0, 2] ** 2), rel=1e-4)
     assert told[1, 0] > told[1, 1] > told[1, 2], "the further, the less"
+    assert [of.shape for of in made.along(x[:0], own[:0], steps[:0])] == [(0, 3)] * 3
 
 
 def test_what_is_pending_narrows_and_does_not_move() -> None:

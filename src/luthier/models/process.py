@@ -125,7 +125,7 @@ class Process:
         cross, before = self._covariances(x[rows], own[rows], steps.ravel())
         mean = (cross @ self.alpha).reshape(steps.shape)
         v = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
-        v = v.reshape(-1, *steps.shape)
+        v = v.reshape(len(self.run), *steps.shape)
         variance = np.maximum(before.reshape(steps.shape) - (v * v).sum(axis=0), 1e-8)
         shared, of_run, w = self.kernel.over_steps(self.u, self.u)
         first = steps[:, :1]
