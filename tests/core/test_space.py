@@ -62,6 +62,12 @@ def test_round_trips_are_exact(space: Space, data: st.DataObject) -> None:
     assert again.domains.keys() == space.domains.keys()
 
 
+def test_what_cannot_be_told_from_a_bound_is_the_bound() -> None:
+    domain = Float(-1.0, 9e-50)
+    assert domain.from_unit(1.0 - 1e-16) == 9e-50
+    assert domain.from_unit(domain.to_unit(0.0)) == domain.cast(0.0) == 9e-50
+
+
 @given(floats() | ints())
 def test_bounds_are_reached(domain: Float | Int) -> None:
     assert domain.from_unit(0.0) == domain.low

@@ -127,7 +127,8 @@ class Float(Domain):
             value = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
         else:
             value = round(value, SIGNIFICANT_DIGITS - math.ceil(math.log10(self.high - self.low)))
-        return min(max(value, self.low), self.high)
+        # what cannot be told from a bound is the bound, as it is on the way back
+        return {0.0: self.low, 1.0: self.high}.get(self.to_unit(value), value)
 
 
 @final
