@@ -90,13 +90,13 @@ class Process:
             return self
         from scipy.linalg import solve_triangular
 
-        cross, before = self._covariances(self.x[run], run, step)
+        cross, before = self._covariances(self.x[run], run, step[:, None])
         shared, own, w = self.kernel.over_steps(self.u, self.u)
         among = self.kernel.between_points(self.x[run], self.x[run]) + w
         among = among * shared[step[:, None], step]
         among += (run[:, None] == run) * own[step[:, None], step]
-        among[np.diag_indices(len(run))] = before + self.kernel.noise
-        v = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+        among[np.diag_indices(len(run))] = before[:, 0] + self.kernel.noise
+        v = solve_triangular(self.factor, cross[:, 0].T, lower=True, check_finite=False)
         n, m = len(self.run), len(run)
         factor = np.zeros((n + m, n + m), order="F")
         factor[:n, :n] = self.factor
@@ -120,35 +120,35 @@ class Process:
         first of them tells what comes at each: their correlation. Three arrays, (m, k)."""
         from scipy.linalg import solve_triangular
 
-        n_steps = steps.shape[1]
-        rows = np.repeat(np.arange(len(steps)), n_steps)
-        cross, before = self._covariances(x[rows], own[rows], steps.ravel())
-        mean = (cross @ self.alpha).reshape(steps.shape)
-        v = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+        cross, before = self._covariances(x, own, steps)
+        of_all = cross.reshape(steps.size, len(self.run)).T
+        v = solve_triangular(self.factor, of_all, lower=True, check_finite=False)
         v = v.reshape(len(self.run), *steps.shape)
-        variance = np.maximum(before.reshape(steps.shape) - (v * v).sum(axis=0), 1e-8)
+        variance = np.maximum(before - (v * v).sum(axis=0), 1e-8)
         shared, of_run, w = self.kernel.over_steps(self.u, self.u)
         first = steps[:, :1]
         both = (1.0 + w) * shared[first, steps] + of_run[first, steps]
         both -= (v[:, :, :1] * v).sum(axis=0)
         told = both / np.sqrt((variance[:, :1] + self.kernel.noise) * variance)
-        return mean, np.sqrt(variance), np.clip(told, 0.0, 1.0)
+        return cross @ self.alpha, np.sqrt(variance), np.clip(told, 0.0, 1.0)
 
     def likely_below(self, x: Array, own: Index, step: Index, target: float, n_best: int) -> Index:
         """Which `n_best` points may lie furthest below the target, in standard deviations."""
-        cross, before = self._covariances(x, own, step)
-        above = target - cross @ self.alpha
+        cross, before = self._covariances(x, own, step[:, None])
+        above = target - cross[:, 0] @ self.alpha
         # knowing more never widens: no point can reach more than this
-        bound = np.where(above < 0, above / np.sqrt(before), above * 1e3)
+        bound = np.where(above < 0, above / np.sqrt(before[:, 0]), above * 1e3)
         few: Index = np.argsort(-bound, kind="stable")[:n_best]
         return few
 
-    def _covariances(self, x: Array, own: Index, step: Index) -> tuple[Array, Array]:
+    def _covariances(self, x: Array, own: Index, steps: Index) -> tuple[Array, Array]:
+        """Of points at steps (m, k) with the readings, (m, k, n); and their variance before any."""
         shared, of_run, w = self.kernel.over_steps(self.u, self.u)
         seen, place = np.unique(self.run, return_inverse=True)
         kx = self.kernel.between_points(x, self.x[seen]) + w
-        k = kx[:, place] * shared[step[:, None], self.step]
+        k = kx[:, None, place] * shared[steps[:, :, None], self.step]
         old = np.flatnonzero(own >= 0)
-        k[old] += (own[old, None] == self.run) * of_run[step[old, None], self.step]
-        before: Array = (1.0 + w) * shared[step, step] + of_run[step, step]
+        same = own[old, None, None] == self.run
+        k[old] += same * of_run[steps[old, :, None], self.step]
+        before: Array = (1.0 + w) * shared[steps, steps] + of_run[steps, steps]
         return k, before
