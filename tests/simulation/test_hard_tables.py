@@ -1,5 +1,6 @@
 """Searches and predictions on tables that are made to be hard."""
 
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,135 +11,19 @@ import pytest
 from luthier.core.study import Run
 from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
+from luthier.policies import picture as pictures
 from luthier.policies.picture import Picture
 from luthier.samplers.random import Random
 from luthier.simulation import policy_on, simulate
 from luthier.tables import Table, load_table
 
-Made = tuple[dict[str, Any], dict[str, np.ndarray]]
-_LOG = {"kind": "float", "log": True}
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "hard_tables.py"
+Maker = Callable[[int, int, int], tuple[dict[str, Any], dict[str, np.ndarray]]]
+MAKERS: dict[str, Maker] = {m.__name__: m for m in runpy.run_path(str(SCRIPT))["MAKERS"]}
 
 
-def _steps(n_steps: int) -> np.ndarray:
-    return np.arange(1, n_steps + 1)[None, :]
-
-
-def bloomers(n: int, n_steps: int, seed: int) -> Made:
-    """Small rates learn slowly and end best; large ones look best for the first quarter."""
-    rng = np.random.default_rng(seed)
-    rate, decay = 10 ** rng.uniform(-4, 0, n), 10 ** rng.uniform(-5, -1, n)
-    lr, wd = np.log10(rate), np.log10(decay)
-    floor = 0.2 + 0.12 * (lr + 2.6) ** 2 + 0.05 * (wd + 3) ** 2 + rng.normal(0, 0.01, n)
-    speed = 10 ** (0.55 * (lr + 2.0) - 0.1 * (wd + 3) + rng.normal(0, 0.08, n))
-    fallen = np.exp(-((_steps(n_steps) * speed[:, None] / (0.3 * n_steps)) ** 1.3))
-    loss = floor[:, None] + np.maximum(2.3 - floor[:, None], 0.05) * fallen
-    about = {"speed": {**_LOG, "low": 1e-4, "high": 1.0},
-             "decay": {**_LOG, "low": 1e-5, "high": 0.1}}  # fmt: skip
-    noisy = loss + rng.normal(0, 0.008, loss.shape)
-    return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": noisy}
-
-
-def ragged(n: int, n_steps: int, seed: int) -> Made:
-    """Noisy curves that jump up where a schedule restarts, each run at steps of its own."""
-    rng = np.random.default_rng(seed)
-    rate, drop = 10 ** rng.uniform(-5, 0, n), rng.uniform(0, 0.8, n)
-    floor = 0.3 + 0.15 * (np.log10(rate) + 2.5) ** 2 + 0.3 * (drop - 0.3) ** 2
-    start = (2.5 - np.minimum(floor, 2.4))[:, None]
-    loss = floor[:, None] + start * _steps(n_steps) ** -(10 ** rng.uniform(-0.3, 0.1, (n, 1)))
-    for row in loss:
-        for step in np.cumsum(rng.integers(5, 15, 4)):
-            row[step:] += 0.35 * np.exp(-np.arange(len(row[step:])) / 2.0)
-    about = {"rate": {**_LOG, "low": 1e-5, "high": 1.0},
-             "drop": {"kind": "float", "low": 0.0, "high": 0.8}}  # fmt: skip
-    noisy = loss + rng.normal(0, 0.04, loss.shape)
-    return about, {"hp:rate": rate, "hp:drop": drop, "y:loss": noisy}
-
-
-def brittle(n: int, n_steps: int, seed: int) -> Made:
-    """A conditional space in which a third of the runs break at their first step."""
-    rng = np.random.default_rng(seed)
-    rate, depth = 10 ** rng.uniform(-5, 0, n), rng.integers(1, 9, n)
-    optimizer = rng.choice(["adam", "lion", "sgd"], n)
-    sgd = optimizer == "sgd"
-    momentum = np.where(sgd, rng.uniform(0, 0.99, n), np.nan)
-    best = np.select([sgd, optimizer == "adam"], [-1.2, -3.0], -4.0)
-    away = np.log10(rate) - best
-    floor = 0.2 + 0.15 * away**2 + 0.03 * np.abs(depth - 4) + rng.normal(0, 0.01, n)
-    floor += np.where(sgd, 0.3 * (np.nan_to_num(momentum) - 0.9) ** 2, 0.0)
-    start = (2.3 - np.minimum(floor, 2.2))[:, None]
-    loss = floor[:, None] + start * _steps(n_steps) ** -(10 ** rng.uniform(-0.4, 0.0, (n, 1)))
-    loss[(away > 1.0) | (rng.random(n) < 0.08)] = np.nan
-    about = {
-        "rate": {**_LOG, "low": 1e-5, "high": 1.0},
-        "optimizer": {"kind": "categorical"},
-        "momentum": {"kind": "float", "low": 0.0, "high": 0.99,
-                     "active_when": {"optimizer": "sgd"}},
-        "depth": {"kind": "int", "low": 1, "high": 8},
-    }  # fmt: skip
-    return about, {"hp:rate": rate, "hp:optimizer": optimizer, "hp:momentum": momentum,
-                   "hp:depth": depth, "y:loss": loss}  # fmt: skip
-
-
-def sitters(n: int, n_steps: int, seed: int) -> Made:
-    """Most sit at the level of one who knows nothing; the few that learn look worse at first."""
-    rng = np.random.default_rng(seed)
-    rate, decay = 10 ** rng.uniform(-6, 0, n), 10 ** rng.uniform(-6, 0, n)
-    lr, wd = np.log10(rate), np.log10(decay)
-    learns = (np.abs(lr + 3.3) < 0.5) & (wd < -2.0)
-    slow = lr < -4.0
-    sitting = 0.69 + np.exp(-3.0 * _steps(n_steps)) * rng.uniform(0, 0.3, n)[:, None]
-    waiting = 1.1 + rng.uniform(-0.1, 0.1, n)[:, None] + np.zeros(n_steps)
-    done = (_steps(n_steps) / n_steps) ** 0.7
-    falling = 0.78 - (0.5 - 0.3 * np.abs(lr + 3.3))[:, None] * done
-    loss = np.where(learns[:, None], falling, np.where(slow[:, None], waiting, sitting))
-    loss += rng.normal(0, 1e-4, loss.shape)
-    about = {"speed": {**_LOG, "low": 1e-6, "high": 1.0},
-             "decay": {**_LOG, "low": 1e-6, "high": 1.0}}  # fmt: skip
-    return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": loss}
-
-
-def late(n: int, n_steps: int, seed: int) -> Made:
-    """Good runs sit at chance like most, and take off after a sixth to two fifths of training."""
-    rng = np.random.default_rng(seed)
-    rate, decay = 10 ** rng.uniform(-6, 0, n), 10 ** rng.uniform(-6, 0, n)
-    lr, wd = np.log10(rate), np.log10(decay)
-    learns, slow = (np.abs(lr + 3) < 0.8) & (wd < -1.5), lr < -4.5
-    sitting = 0.69 + np.exp(-3.0 * _steps(n_steps)) * rng.uniform(0, 0.3, n)[:, None]
-    waiting = 1.1 + rng.uniform(-0.1, 0.1, n)[:, None] + np.zeros(n_steps)
-    off = rng.uniform(0.15, 0.4, n)[:, None]
-    since = ((_steps(n_steps) / n_steps - off) / (1 - off)).clip(0.0, 1.0)
-    falling = 0.69 - (0.5 - 0.25 * np.abs(lr + 3))[:, None] * since**0.7
-    learning = np.where(since > 0, falling, sitting)
-    loss = np.where(learns[:, None], learning, np.where(slow[:, None], waiting, sitting))
-    loss += rng.normal(0, 1e-4, loss.shape)
-    about = {"speed": {**_LOG, "low": 1e-6, "high": 1.0},
-             "decay": {**_LOG, "low": 1e-6, "high": 1.0}}  # fmt: skip
-    return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": loss}
-
-
-def easy(n: int, n_steps: int, seed: int) -> Made:
-    """Many are good after a step or two, as in fine-tuning; large rates never are."""
-    rng = np.random.default_rng(seed)
-    rate, decay = 10 ** rng.uniform(-6, -1, n), 10 ** rng.uniform(-5, 0, n)
-    drop = rng.uniform(0, 0.5, n)
-    lr, wd = np.log10(rate), np.log10(decay)
-    floor = 0.1 + 0.008 * (lr + 4) ** 2 + 0.003 * (wd + 2) ** 2 + 0.02 * (drop - 0.1) ** 2
-    floor += rng.normal(0, 0.002, n)
-    fallen = np.exp(-((_steps(n_steps) * 10 ** (lr[:, None] + 4.6)) ** 0.8))
-    loss = floor[:, None] + (2.3 - floor[:, None]) * fallen + 0.02 * _steps(n_steps) ** -0.5
-    failed = np.minimum(2.3, 0.3 + 1.5 * (lr + 2.2) + 0.1 * rng.random(n))
-    loss = np.where((lr > -2.2)[:, None], failed[:, None], loss)
-    loss += rng.normal(0, 0.002, loss.shape)
-    about = {"speed": {**_LOG, "low": 1e-6, "high": 0.1},
-             "decay": {**_LOG, "low": 1e-5, "high": 1.0},
-             "drop": {"kind": "float", "low": 0.0, "high": 0.5}}  # fmt: skip
-    return about, {"hp:speed": rate, "hp:decay": decay, "hp:drop": drop, "y:loss": loss}
-
-
-@pytest.mark.parametrize("made", [bloomers, ragged, brittle, sitters, late, easy])
-def test_never_much_worse_than_halving(
-    made: Callable[[int, int, int], Made], write_table: Callable[..., Path]
-) -> None:
+@pytest.mark.parametrize("made", MAKERS.values(), ids=MAKERS.keys())
+def test_never_much_worse_than_halving(made: Maker, write_table: Callable[..., Path]) -> None:
     regrets: dict[str, list[float]] = {"freeze-thaw": [], "asha": []}
     for seed in range(2):
         table = load_table(write_table(*made(200, 27, seed)), "task")
@@ -149,13 +34,13 @@ def test_never_much_worse_than_halving(
     assert np.mean(regrets["freeze-thaw"]) < np.mean(regrets["asha"]) + 0.15
 
 
-@pytest.mark.parametrize(("made", "is_so"), [(ragged, True), (brittle, False)])
+@pytest.mark.parametrize(("kind", "is_so"), [("ragged", True), ("brittle", False)])
 def test_curves_that_restart_are_read_by_their_lowest(
-    made: Callable[[int, int, int], Made], is_so: bool, write_table: Callable[..., Path]
+    kind: str, is_so: bool, write_table: Callable[..., Path]
 ) -> None:
     scores = []
     for seed in range(2):
-        table = load_table(write_table(*made(200, 27, seed)), "task")
+        table = load_table(write_table(*MAKERS[kind](200, 27, seed)), "task")
 
         def truth(run: Run, step: int, table: Table = table) -> float:
             row = table.rows[table.find(run.params) or 0][0]
@@ -168,3 +53,18 @@ def test_curves_that_restart_are_read_by_their_lowest(
         assert picture.model.ragged == is_so
         scores += standard_scores(picture.model, runs, picture.x, truth).tolist()
     assert 0.65 <= np.mean(np.abs(scores) <= Z80) <= 0.9
+
+
+def test_where_early_losses_tell_little_a_new_point_costs_more(
+    write_table: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = load_table(write_table(*MAKERS["bloomers"](200, 27, 0)), "task")
+    view = simulate(table, policy_on(table, "asha"), budget_runs=4, seed=0).view
+    picture = Picture.of(view, Random(), list(view.current().values()), "log")
+    assert picture is not None
+    new, at = np.full(len(picture.x), -1), np.zeros(len(picture.x))
+    paid_unseen = picture._gain(picture.x, new, at)
+    monkeypatch.setattr(pictures, "_UNSEEN", 1e9)
+    falls = np.exp(paid_unseen - picture._gain(picture.x, new, at))
+    assert (falls <= 1).all()
+    assert np.median(falls) < 0.8

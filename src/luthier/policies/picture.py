@@ -153,8 +153,8 @@ class Picture:
         """Logarithm of the fall expected below the best, per step that it is expected to take, at
         the best of three horizons: the next slice, a few, the end.
 
-        The next slice is paid in any case, the rest only by what then still looks better than the
-        best: a new point costs little more than its first slice, for most are given up after it.
+        The next slice is paid in any case, the rest by what then still looks better than the best:
+        a new point costs little more than its first slice, where that tells which to give up.
         """
         grid, warp = self.model.readings.grid, self.model.warp
         best = float(warp(np.array([self.model.lowest.min()]))[0])
