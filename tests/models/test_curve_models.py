@@ -91,21 +91,16 @@ def test_predictions_are_those_of_the_textbook() -> None:
     np.testing.assert_allclose(spread, np.sqrt(expected), rtol=1e-6)
 
 
-def test_how_far_a_reading_tells_is_how_much_it_would_narrow() -> None:
+def test_several_steps_of_a_point_are_what_each_is_alone() -> None:
     made = process()
     x, own = np.vstack([made.x[:1], [[0.3, 0.9]]]), np.array([0, -1])
     steps = np.array([[3, 3, 4], [0, 3, 4]])
-    mean, spread, told = made.along(x, own, steps)
+    mean, spread = made.predict(x, own, steps)
     for k in range(3):
         alone = made.predict(x, own, steps[:, k])
         np.testing.assert_allclose(mean[:, k], alone[0])
         np.testing.assert_allclose(spread[:, k], alone[1])
-    # a reading that has come narrows what it tells of, by its squared correlation
-    grown = made.expecting(np.array([0]), np.array([3]))
-    _, after = grown.predict(x[:1], own[:1], np.array([4]))
-    assert after[0] == pytest.approx(spread[0, 2] * np.sqrt(1 - told[0, 2] ** 2), rel=1e-4)
-    assert told[1, 0] > told[1, 1] > told[1, 2], "the further, the less"
-    assert [of.shape for of in made.along(x[:0], own[:0], steps[:0])] == [(0, 3)] * 3
+    assert [of.shape for of in made.predict(x[:0], own[:0], steps[:0])] == [(0, 3)] * 2
 
 
 def test_what_is_pending_narrows_and_does_not_move() -> None:

@@ -102,16 +102,8 @@ def test_no_run_that_cannot_pause_is_stopped_before_its_second_step() -> None:
 
 def test_the_rest_is_paid_only_by_what_goes_on() -> None:
     at, slice_end, end = np.zeros(3), np.ones(3), np.full(3, 21.0)
-    below, sure = np.array([-9.0, 0.0, 9.0]), np.ones(3)
-    steps = _expected_steps(at, slice_end, end, below, sure)
+    steps = _expected_steps(at, slice_end, end, np.array([-9.0, 0.0, 9.0]))
     assert steps == pytest.approx([1.0, 11.0, 21.0])
-
-
-def test_what_a_slice_does_not_tell_is_paid_unseen() -> None:
-    told = np.array([0.0, 0.1, 0.4, 1.0])
-    at, slice_end, end = np.zeros(4), np.ones(4), np.full(4, 21.0)
-    steps = _expected_steps(at, slice_end, end, np.full(4, -9.0), told)
-    assert steps == pytest.approx([21.0, 1 + 20 * 0.9**12, 1 + 20 * 0.6**12, 1.0])
 
 
 def test_who_sits_at_chance_goes_on_only_when_no_new_point_may_start() -> None:

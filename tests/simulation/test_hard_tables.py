@@ -11,7 +11,6 @@ import pytest
 from luthier.core.study import Run
 from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
-from luthier.policies import picture as pictures
 from luthier.policies.picture import Picture
 from luthier.samplers.random import Random
 from luthier.simulation import policy_on, simulate
@@ -53,18 +52,3 @@ def test_curves_that_restart_are_read_by_their_lowest(
         assert picture.model.ragged == is_so
         scores += standard_scores(picture.model, runs, picture.x, truth).tolist()
     assert 0.65 <= np.mean(np.abs(scores) <= Z80) <= 0.9
-
-
-def test_where_early_losses_tell_little_a_new_point_costs_more(
-    write_table: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = load_table(write_table(*MAKERS["bloomers"](200, 27, 0)), "task")
-    view = simulate(table, policy_on(table, "asha"), budget_runs=4, seed=0).view
-    picture = Picture.of(view, Random(), list(view.current().values()), "log")
-    assert picture is not None
-    new, at = np.full(len(picture.x), -1), np.zeros(len(picture.x))
-    paid_unseen = picture._gain(picture.x, new, at)
-    monkeypatch.setattr(pictures, "_UNSEEN", 1e9)
-    falls = np.exp(paid_unseen - picture._gain(picture.x, new, at))
-    assert (falls <= 1).all()
-    assert np.median(falls) < 0.8

@@ -110,27 +110,16 @@ class Process:
     def predict(self, x: Array, own: Index, step: Index) -> tuple[Array, Array]:
         """Mean and standard deviation of the true loss of points at steps of the grid.
 
-        `x` (m, columns); `own` (m,): which run it goes on with, -1 for a new one; `step` (m,).
+        `x` (m, columns); `own` (m,): which run it goes on with, -1 for a new one; `step` (m,), or
+        (m, k) for several of each. Both results have the shape of `step`.
         """
-        mean, spread, _ = self.along(x, own, step[:, None])
-        return mean[:, 0], spread[:, 0]
-
-    def along(self, x: Array, own: Index, steps: Index) -> tuple[Array, Array, Array]:
-        """As `predict`, at several steps of each, `steps` (m, k); and how far a reading at the
-        first of them tells what comes at each: their correlation. Three arrays, (m, k)."""
         from scipy.linalg import solve_triangular
 
-        cross, before = self._covariances(x, own, steps)
-        of_all = cross.reshape(steps.size, len(self.run)).T
-        v = solve_triangular(self.factor, of_all, lower=True, check_finite=False)
-        v = v.reshape(len(self.run), *steps.shape)
-        variance = np.maximum(before - (v * v).sum(axis=0), 1e-8)
-        shared, of_run, w = self.kernel.over_steps(self.u, self.u)
-        first = steps[:, :1]
-        both = (1.0 + w) * shared[first, steps] + of_run[first, steps]
-        both -= (v[:, :, :1] * v).sum(axis=0)
-        told = both / np.sqrt((variance[:, :1] + self.kernel.noise) * variance)
-        return cross @ self.alpha, np.sqrt(variance), np.clip(told, 0.0, 1.0)
+        cross, before = self._covariances(x, own, step if step.ndim == 2 else step[:, None])
+        of_all = cross.reshape(step.size, len(self.run))
+        v = solve_triangular(self.factor, of_all.T, lower=True, check_finite=False)
+        spread = np.sqrt(np.maximum(before.ravel() - (v * v).sum(axis=0), 1e-8))
+        return (of_all @ self.alpha).reshape(step.shape), spread.reshape(step.shape)
 
     def likely_below(self, x: Array, own: Index, step: Index, target: float, n_best: int) -> Index:
         """Which `n_best` points may lie furthest below the target, in standard deviations."""

@@ -25,7 +25,6 @@ _N_RANDOM, _N_NEAR, _N_BEST = 150, 10, 5  # new points looked at: anywhere, and 
 _N_EXACT = 80  # of the candidates, how many are worked out in full
 _PRIOR_WEIGHT = 6.0
 _HORIZONS = (0, 3, 1000)  # slices beyond the next, up to the last
-_UNSEEN = 12  # how fast the need to pay unseen falls with what a slice tells
 _CHANCE = 0.1  # of ending best, below which the last runs are left alone
 
 
@@ -153,20 +152,19 @@ class Picture:
         """Logarithm of the fall expected below the best, per step that it is expected to take, at
         the best of three horizons: the next slice, a few, the end.
 
-        The next slice is paid in any case, the rest by what then still looks better than the best:
-        a new point costs little more than its first slice, where that tells which to give up.
+        The next slice is paid in any case, the rest only by what then still looks better than the
+        best: a new point costs little more than its first slice, for most are given up after it.
         """
         grid, warp = self.model.readings.grid, self.model.warp
         best = float(warp(np.array([self.model.lowest.min()]))[0])
-        following = grid[np.minimum(np.searchsorted(grid, at, side="right"), len(grid) - 1)]
-        slice_end = np.maximum(following, self.first_step)
-        place = np.searchsorted(grid, slice_end)[:, None]
-        steps = np.minimum(place + np.array(_HORIZONS), len(grid) - 1)
-        mean, spread, told = self.model.process.along(x, own, steps)
+        following = np.searchsorted(grid, at, side="right")
+        slice_end = np.maximum(grid[np.minimum(following, len(grid) - 1)], self.first_step)
+        places = np.minimum(following[:, None] + np.array(_HORIZONS), len(grid) - 1)
+        mean, spread = self.model.process.predict(x, own, places)
         fall = np.maximum(warp.gain(mean, spread), 1e-30)
-        ends = grid[steps].astype(np.float64)
-        cost = _expected_steps(at[:, None], ends[:, :1], ends, (best - mean) / spread, told)
-        merit: Array = (np.log(fall) - np.log(cost)).max(axis=1)
+        ends = grid[places].astype(np.float64)
+        steps = _expected_steps(at[:, None], slice_end[:, None], ends, (best - mean) / spread)
+        merit: Array = (np.log(fall) - np.log(steps)).max(axis=1)
         return merit
 
     def _hopeful(self, rng: np.random.Generator) -> Array:
@@ -217,17 +215,11 @@ class Picture:
         return None
 
 
-def _expected_steps(at: Array, slice_end: Array, end: Array, below: Array, told: Array) -> Array:
+def _expected_steps(at: Array, slice_end: Array, end: Array, below: Array) -> Array:
     """Steps from `at` to the end of a slice, and with the chance of being better than the best
-    (`below`, in standard deviations) also those from there to `end`.
-
-    Where a slice hardly tells what comes at `end` (`told`, a correlation), it cannot be known
-    then whether to go on: late bloomers are found by those who pay the rest unseen.
-    """
+    (`below`, in standard deviations) also those from there to `end`."""
     from scipy.special import ndtr
 
     first = np.maximum(np.minimum(slice_end, end) - at, 1.0)
-    better = ndtr(below)
-    goes_on = better + (1.0 - better) * (1.0 - told) ** _UNSEEN
-    steps: Array = first + goes_on * np.maximum(end - at - first, 0.0)
+    steps: Array = first + ndtr(below) * np.maximum(end - at - first, 0.0)
     return steps
