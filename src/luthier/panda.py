@@ -18,7 +18,8 @@ from luthier.executors.here import HereExecutor
 from luthier.policies.hand import Hand
 from luthier.registry import to_recipe
 from luthier.sitting import DEFAULT_STORE, bring_in, busy, free_name
-from luthier.stores.sqlite import SqliteStore, list_studies
+from luthier.stores.sqlite import SqliteStore
+from luthier.stores.sqlite_file import list_studies
 from luthier.tuner import Tuner
 from luthier.worker.inbox import post
 from luthier.worker.lock import ProcessLock

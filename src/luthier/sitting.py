@@ -19,7 +19,8 @@ from luthier.core.paths import StudyPaths
 from luthier.core.study import RunState, StudyView
 from luthier.executors.gpus import find_gpus, n_places
 from luthier.registry import nursed, policy_of, to_recipe
-from luthier.stores.sqlite import SqliteStore, list_studies
+from luthier.stores.sqlite import SqliteStore
+from luthier.stores.sqlite_file import list_studies
 from luthier.tuner import TUNER_LOST, Tuner
 from luthier.worker.lock import ProcessLock
 from luthier.worker.wire import WireReader

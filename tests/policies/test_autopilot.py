@@ -100,9 +100,9 @@ def study(prior: float = 0.5, **more: Any) -> Study:
 @pytest.fixture(autouse=True)
 def _checkpoints_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     # by the clock, and in the background, there would be none in a fraction of a second
-    monkeypatch.setattr("luthier.worker.run.SAVE_GAP_S", 0.0)
-    monkeypatch.setattr("luthier.worker.run.SAVE_SHARE", 1e9)
-    monkeypatch.setattr("luthier.worker.run.SAVE_ASKED_SHARE", 1e9)
+    monkeypatch.setattr("luthier.worker.saving.SAVE_GAP_S", 0.0)
+    monkeypatch.setattr("luthier.worker.saving.SAVE_SHARE", 1e9)
+    monkeypatch.setattr("luthier.worker.saving.SAVE_ASKED_SHARE", 1e9)
     write = CheckpointWriter.write
 
     def at_once(writer: Any, *args: Any, wait: bool, **more: Any) -> None:
@@ -514,7 +514,7 @@ def test_the_peak_is_lower_after_short_probes() -> None:
 
 
 def test_a_checkpoint_comes_with_every_hundredth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("luthier.worker.run.SAVE_GAP_S", 1000.0)  # none by the clock
+    monkeypatch.setattr("luthier.worker.saving.SAVE_GAP_S", 1000.0)  # none by the clock
     seen: set[float] = set()
 
     def watch(_: Tuner, view: StudyView) -> None:

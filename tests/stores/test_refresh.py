@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from luthier.core.action import Pause
 from luthier.core.event import Asked, Closed, Ended, Obeyed, Reported, RolledBack, Saved, Started
 from luthier.core.study import Checkpoint, RunState
-from luthier.stores.sqlite import SqliteStore, list_studies
+from luthier.stores.sqlite import SqliteStore
+from luthier.stores.sqlite_file import list_studies
 from luthier.testing.stores import NAN, STUDY, propose, report
 
 DEEDS = ("propose", "report", "other", "save", "back", "end", "pause", "ask", "close", "look")

@@ -12,7 +12,8 @@ from luthier.core.event import Proposed
 from luthier.core.study import Run, Trial
 from luthier.stores import schema
 from luthier.stores.memory import MemoryStore
-from luthier.stores.sqlite import SqliteStore, list_studies
+from luthier.stores.sqlite import SqliteStore
+from luthier.stores.sqlite_file import list_studies
 from luthier.testing import StoreContract
 from luthier.testing.stores import STUDY, propose, report
 from luthier.worker.lock import ProcessLock

@@ -11,7 +11,7 @@ from luthier import api
 from luthier.core.errors import StudyError
 from luthier.core.study import Run, StudyView
 from luthier.sitting import DEFAULT_STORE
-from luthier.stores.sqlite import list_studies
+from luthier.stores.sqlite_file import list_studies
 
 _BARS = "▁▂▃▄▅▆▇█"
 

@@ -25,7 +25,7 @@ def serve(store: str, port: int | None, host: str, viewer_link: bool, with_paren
     if not path.exists() and not with_parent:
         raise OptionError(f"no store at {store}; give its file, or make one with luthier tune.")
     if path.exists() and not with_parent:
-        from luthier.stores.sqlite import list_studies
+        from luthier.stores.sqlite_file import list_studies
 
         list_studies(path)  # StoreError where it is no store
     try:

@@ -28,7 +28,8 @@ from luthier.exchange.optuna_file import Found, read_studies
 from luthier.exchange.optuna_space import plain, space_of
 from luthier.policies.hand import Hand
 from luthier.registry import to_recipe
-from luthier.stores.sqlite import SqliteStore, list_studies
+from luthier.stores.sqlite import SqliteStore
+from luthier.stores.sqlite_file import list_studies
 
 SEPARATE = "intermediate"  # metric of reports that the final values are not among
 _NO_ERROR = "failed in Optuna, which keeps no message"

@@ -14,7 +14,7 @@ from luthier.page.book import Book
 from luthier.page.problem import Problem
 from luthier.page.rows import study_json
 from luthier.stores.schema import EmptyStoreError
-from luthier.stores.sqlite import list_studies
+from luthier.stores.sqlite_file import list_studies
 
 _N_OPEN = 6  # studies held in memory
 T = TypeVar("T")

@@ -6,7 +6,6 @@ fsync (they lie in the wire files too); all others with it.
 """
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from luthier.core.action import kind_of
 from luthier.core.budget import Budget
 from luthier.core.constraint import Constraint
 from luthier.core.curve import Curve
-from luthier.core.errors import BusyError, NewerStoreError, StoreError, StudyError
+from luthier.core.errors import NewerStoreError, StoreError, StudyError
 from luthier.core.event import (
     Asked,
     Closed,
@@ -44,8 +43,8 @@ from luthier.core.paths import StudyPaths
 from luthier.core.space import space_from_json, space_to_json
 from luthier.core.study import Checkpoint, Study, StudyView
 from luthier.stores.loader import Changes, Loader
-from luthier.stores.schema import OldStoreError, check, migrate, needs_upgrade
-from luthier.worker.lock import ProcessLock
+from luthier.stores.schema import check
+from luthier.stores.sqlite_file import connect, names_in
 
 _JOIN_FROM = 2  # chunks a run may have before they are joined at its end
 
@@ -70,12 +69,12 @@ class SqliteStore:
     def create(cls, path: Path, study: Study, recipe: Mapping[str, Any]) -> "SqliteStore":
         """A new study; StudyError when the file has one of that name, or files of one are left."""
         left = StudyPaths.beside(path, study.name).root / "runs"
-        if left.exists() and study.name not in _names(path):
+        if left.exists() and study.name not in names_in(path):
             raise StudyError(
                 f"{left} holds runs of another study {study.name!r}, whose store is gone; "
                 "delete or rename that folder, or choose another name."
             )
-        connection = _connect(path, read_only=False)
+        connection = connect(path, read_only=False)
         question = json.dumps(_question(study))
         try:
             cursor = connection.execute(
@@ -97,7 +96,7 @@ class SqliteStore:
             raise StoreError(
                 f"no store at {path}; give --store FILE, or make one with luthier tune SCRIPT."
             )
-        connection = _connect(path, read_only=read_only)
+        connection = connect(path, read_only=read_only)
         row = connection.execute(
             "SELECT key, name, question FROM study "
             "WHERE name = ? OR ? IS NULL ORDER BY key DESC LIMIT 1",
@@ -399,87 +398,6 @@ class SqliteStore:
             (self._run_key(run_id),),
         )
         return [(back_to, *_unpack(names, rows)) for back_to, names, rows in chunks]
-
-
-def _names(path: Path) -> set[str]:
-    return {row["name"] for row in list_studies(path)} if path.exists() else set()
-
-
-def list_studies(path: Path) -> list[dict[str, Any]]:
-    """Name, age, counts and best loss of every study, from the newest to the oldest."""
-    connection = _connect(path, read_only=True)
-    try:
-        rows = connection.execute(
-            "SELECT study.name, created_s, elapsed_s, closed, question, revision, "
-            "(SELECT count(*) FROM trial WHERE study = study.key) FROM study ORDER BY key DESC"
-        ).fetchall()
-    finally:
-        connection.close()
-    columns = ("name", "created_s", "elapsed_s", "closed", "question", "revision", "n_trials")
-    return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    if read_only and not path.exists():
-        raise StoreError(
-            f"no store at {path}; give --store FILE, or make one with luthier tune SCRIPT."
-        )
-    try:
-        if not read_only:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return _opened(path, "ro" if read_only else "rwc")
-        except OldStoreError:
-            if not os.access(path, os.W_OK):
-                raise
-            _opened(path, "rwc").close()  # brings the tables up to date
-            return _opened(path, "ro")
-        except sqlite3.OperationalError:
-            if not read_only or os.access(path.parent, os.W_OK):
-                raise
-            # a folder that may not be written: no log beside the file, so nobody is writing
-            return _opened(path, "ro&immutable=1")
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{path} cannot be opened as a store: {error}.") from error
-
-
-def _opened(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
-    try:
-        if mode == "rwc":
-            _use_wal(connection)
-            if needs_upgrade(connection):
-                _check_at_rest(path, connection)
-        migrate(connection, upgrade=mode == "rwc")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_at_rest(path: Path, connection: sqlite3.Connection) -> None:
-    """BusyError while an older Luthier tunes a study of the file: it could not go on."""
-    for (name,) in connection.execute("SELECT name FROM study").fetchall():
-        owner = ProcessLock(StudyPaths.beside(path, name).lock).owner()
-        if owner is not None and owner != os.getpid():
-            raise BusyError(
-                f"{path} has tables of an older Luthier, which tunes study {name!r} in process "
-                f"{owner}; wait for it, or stop it with Ctrl-C, before the tables are changed."
-            )
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switching does not wait for another process that switches too, so it is tried again."""
-    for attempt in range(50):
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if attempt == 49:
-                raise
-            time.sleep(0.02)
-        else:
-            return
 
 
 def _question(study: Study) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any, final
 
 from luthier.core.domain import Value
 from luthier.core.errors import StopRun
-from luthier.worker.run import Parameters, set_current
+from luthier.worker.parameters import Parameters
+from luthier.worker.run import set_current
 
 
 @final

@@ -18,12 +18,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, final
 
 from luthier.contracts import Assignment
-from luthier.core.action import Author
 from luthier.core.course import extras, without_extras
 from luthier.core.domain import Value
 from luthier.core.errors import (
@@ -42,55 +40,22 @@ from luthier.core.study import Checkpoint, RunState
 from luthier.worker import rng
 from luthier.worker.autonomy import Autonomy
 from luthier.worker.average import Average
-from luthier.worker.checkpoint import CheckpointWriter, State, read_checkpoint
+from luthier.worker.checkpoint import State, read_checkpoint
+from luthier.worker.drift import Drift
 from luthier.worker.link import Link, NoLink, Order
-from luthier.worker.live import Effective, Live, Own, shown
+from luthier.worker.live import Live, Own, shown
 from luthier.worker.lr_find import find_lr
+from luthier.worker.orders import Orders
+from luthier.worker.parameters import Parameters
 from luthier.worker.position import Position
+from luthier.worker.saving import Saving
 from luthier.worker.schedule import Schedule
 from luthier.worker.stateful import Stateful, stateful
 from luthier.worker.wire import REPORT, WireWriter
 
-# Checkpoints nobody asked for may take this share of the training time …
-SAVE_SHARE = 0.02
-# … those that `checkpoints/every` asks for, this …
-SAVE_ASKED_SHARE = 0.1
-# … and the others are at least this far apart, and come this often even when nothing got better.
-SAVE_GAP_S, SAVE_EVERY_S = 1.0, 30.0
 _AT_ONCE = ("change", "mark", "continue")  # obeyed between two batches
 
 Batch = TypeVar("Batch")
-
-
-@final
-class Parameters(Mapping[str, Value]):
-    """The run's parameters, by key and by attribute: `params["lr"]`, `params.lr`."""
-
-    def __init__(self, values: Mapping[str, Value]) -> None:
-        self._values = dict(values)
-        self._taken: set[str] = set()  # names that the training code has read
-
-    def __getitem__(self, name: str) -> Value:
-        self._taken.add(name)
-        return self._values[name]
-
-    def __getattr__(self, name: str) -> Value:
-        if name.startswith("_"):  # before __init__ is done, as when it is copied
-            raise AttributeError(name)
-        try:
-            return self[name]
-        except KeyError:
-            known = ", ".join(self._values)
-            raise AttributeError(f"no parameter {name!r}; this run has: {known}") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Parameters({', '.join(f'{k}={v!r}' for k, v in self.items())})"
 
 
 @final
@@ -120,32 +85,21 @@ class LiveRun:
         self._probes: Any = None
         self._looping = False
         self._announced = False
-        self._waiting: list[Order] = [
-            {"number": number, "kind": "change", **asdict(change)}
-            for number, change in (assignment.plan if assignment else ())
-        ]
+        self._orders = Orders(self._link, assignment.plan if assignment else ())
         self._schedules: list[Schedule] = []
         self._average = Average()
         self._autonomy = Autonomy(self._live, self._average, extras(given))
         self._position: Position | None = None  # inside of a step that goes through batches()
         self._resume_at: dict[str, Any] | None = None  # a position that a checkpoint held
         self._discarding = False  # the step under way is to be rolled back
-        self._edited: tuple[int, list[float], list[float]] | None = None  # rates before and after
+        self._drift = Drift()
         self._reported: set[str] = set()
         self._began_s = time.perf_counter()
         self._before_s = run.train_s if run else 0.0
-        self._loss = math.nan  # newest objective, as a loss
-        self._best_loss = math.inf
-        self._better = False  # since the last checkpoint
-        self._saved_s = self._began_s
-        self._save_cost_s = 0.0
-        self._saving_s = 0.0  # of all saves so far
-        self._saved_step: float | None = None
-        self._saved: Checkpoint | None = None
-        self._writer: CheckpointWriter | None = None
+        self._saving: Saving | None = None
         if assignment:
             folder = assignment.paths.checkpoints
-            self._writer = CheckpointWriter(assignment.run.id, folder, self._tell_saved)
+            self._saving = Saving(assignment.run.id, folder, self._tell_saved)
 
     @property
     def id(self) -> str:
@@ -355,20 +309,17 @@ class LiveRun:
         if not self._announced:  # a loop without steps(): can be stopped, not paused
             self._announce(0, pausable=False)
         self._say(REPORT, at, self.train_s, values)
-        if (value := values.get(assignment.study.metric)) is not None:
-            self._loss = assignment.study.loss(value)
-            if self._loss < self._best_loss:
-                self._best_loss, self._better = self._loss, True
-        if orders := self._link.poll():
-            self._waiting += orders
+        if self._saving and (value := values.get(assignment.study.metric)) is not None:
+            self._saving.reported(assignment.study.loss(value))
+        if self._orders.listen():
             self._obey_stop()
 
     def finish(self, state: RunState, reason: str = "", error: str = "") -> None:
         """Say the last word of this process about the run; for executors."""
         if self._probes is not None:
             self._probes.close()
-        if self._writer:
-            self._writer.join()
+        if self._saving:
+            self._saving.join()
         if state is RunState.COMPLETED and self.step > 0:
             self._save(wait=True)  # a loop that was left early has not saved its last step
         # before the loop the step is not known here: what has been reported counts
@@ -395,19 +346,16 @@ class LiveRun:
 
     def _follow(self, at: float) -> None:
         """Move what follows a course; a change under judgement moves along with it."""
-        ratio = self._autonomy.move(at)
-        if self._edited is not None and ratio != 1.0:
-            number, before, after = self._edited
-            scaled = [[rate * ratio for rate in rates] for rates in (before, after)]
-            self._edited = number, scaled[0], scaled[1]
+        self._drift.follow(self._autonomy.move(at))
 
     def _between_steps(self, last: int) -> None:
         if self._assignment is None:
             return
         self._position = None
-        self._waiting += self._link.poll()
+        self._orders.listen()
         self._obey_stop()
-        self._look_for_drift()
+        if noted := self._drift.look(self._live, self.step):
+            self._say("noted", *noted)
         pause = self._obey_due(self.step)
         self._discarding = False
         if not self._access:
@@ -417,40 +365,30 @@ class LiveRun:
         elif pause or self.step >= self._to_step:
             self._save(wait=True)
             raise PauseRun(pause or "slice-end")
-        elif self._save_due():
+        elif self._saving and self._saving.due(self.step, self._autonomy.save_every):
             self._save(wait=False)
 
     def _between_batches(self, at: float) -> None:
-        self._waiting += self._link.poll()
-        if not self._waiting:
+        self._orders.listen()
+        if not self._orders:
             return
         self._obey_stop()
         self._obey_due(at, _AT_ONCE)
         # weights that will be thrown away need no more training; the loop is left at its end
-        self._discarding = any(o["kind"] == "rollback" for o in self._waiting) and bool(
-            self._access
-        )
+        self._discarding = bool(self._access) and self._orders.has("rollback")
 
     def _obey_stop(self) -> None:
-        for order in self._waiting:
-            # the study ends: what cannot be saved cannot wait for another day
-            ends = order["kind"] == "pause" and order.get("author") == Author.GUARD
-            if order["kind"] == "stop" or (ends and not self._access):
-                if order["number"]:  # 0: nobody asked, as when the process is to go
-                    self._say("obeyed", order["number"], self.step, {}, {}, {})
-                raise StopRun(order["reason"])
+        order = self._orders.stop(can_save=bool(self._access))
+        if order is None:
+            return
+        if order["number"]:  # 0: nobody asked, as when the process is to go
+            self._say("obeyed", order["number"], self.step, {}, {}, {})
+        raise StopRun(order["reason"])
 
     def _obey_due(self, at: float, kinds: tuple[str, ...] = ()) -> str:
         """Obey what has come and what was planned up to `at`; for a pause, returns its reason."""
-        due: list[Order] = []
-        later: list[Order] = []
-        for order in self._waiting:
-            planned = order.get("at_step")
-            soon = (planned is None or planned <= at) and (not kinds or order["kind"] in kinds)
-            (due if soon else later).append(order)
-        self._waiting = later
         pause = ""
-        for order in sorted(due, key=lambda o: o.get("at_step") or 0.0):
+        for order in self._orders.due(at, kinds):
             pause = self._obey(order, at) or pause
         return pause
 
@@ -471,7 +409,7 @@ class LiveRun:
                 changed = self._change(order["params"], number, at)
             except (PointError, ReadBackError) as error:
                 return self._refuse(number, str(error.args[0]))
-            self._edited = (number, *_rates(before, self._live.read()))
+            self._drift.watch(number, before, self._live.read())
         elif kind == "rollback":
             try:
                 at, changed = self._roll_back(order)
@@ -512,16 +450,14 @@ class LiveRun:
         return params
 
     def _roll_back(self, order: Order) -> tuple[float, Mapping[str, Value]]:
-        if self._writer:
-            self._writer.join()
+        if self._saving:
+            self._saving.join()
         to = Checkpoint(**order["checkpoint"])
         state = read_checkpoint(Path(order["path"]), to)
         self._autonomy.check(extras(order["params"]))
         self._say("back", to.step)
         self._autonomy.take(extras(order["params"]))
         self._restore(to, state, {**self.params._values, **without_extras(order["params"])})
-        self._best_loss = self._loss = to.loss if to.loss is not None else math.nan
-        self._better = False
         return to.step, order["params"]
 
     def _take(self, params: Mapping[str, Value]) -> None:
@@ -534,7 +470,6 @@ class LiveRun:
             to = self._assignment.resume_from
             state = read_checkpoint(Path(self._assignment.resume_path), to)
             self._restore(to, state, self.params._values)
-            self._loss = to.loss if to.loss is not None else math.nan
 
     def _restore(self, to: Checkpoint, state: State, params: Mapping[str, Value]) -> None:
         missing = sorted(state["things"].keys() ^ self._access.keys())
@@ -548,53 +483,23 @@ class LiveRun:
         self._live.restore(state["effective"], state["params"], params)
         self._take(params)
         self.step = to.step
-        self._saved_step, self._saved = to.step, None
+        if self._saving:
+            self._saving.restored(to)
         self._autonomy.restored(state.get("factors", {}), state.get("batches", {}))
         self._average.restore(state.get("average"))
         self._resume_at = state["position"]
-        self._edited = None
+        self._drift.forget()
         rng.put_back(state["rng"])
-
-    def _look_for_drift(self) -> None:
-        """Say so when a scheduler has taken back a change of the rate."""
-        if self._edited is None:
-            return
-        number, before, after = self._edited
-        now = [float(value) for value in self._live.read().get("lr", [])]
-        if now == after or len(now) != len(before):
-            return
-        self._edited = None
-        for at, was, asked in zip(now, before, after, strict=True):
-            if min(at, was, asked) > 0 and abs(math.log(at / was)) < abs(math.log(at / asked)):
-                self._say(
-                    "noted", number,
-                    f"a scheduler has put the rate to {at:.3g} by step {self.step:g}: it computes "
-                    "it from a base of its own; attach the scheduler, or use run.schedule(…)",
-                )  # fmt: skip
-                return
-
-    def _save_due(self) -> bool:
-        cheap = self._saving_s <= SAVE_ASKED_SHARE * (time.perf_counter() - self._began_s)
-        if cheap and self.step - (self._saved_step or 0.0) >= self._autonomy.save_every:
-            return True
-        since_s = time.perf_counter() - self._saved_s
-        gap_s = max(SAVE_GAP_S, self._save_cost_s / SAVE_SHARE)
-        busy = self._writer is not None and self._writer.busy
-        return not busy and since_s >= (gap_s if self._better else max(gap_s, SAVE_EVERY_S))
 
     def _save(self, *, wait: bool, at: float | None = None, kept: str = "") -> None:
         """A checkpoint of step `at` (default: the step that is done); `kept`: why it stays."""
-        at = self.step if at is None else at
-        if self._writer is None or not self._access:
-            return
-        if self._saved_step == at:
-            self._writer.join()
-            if kept and self._saved is not None:
-                reasons = [*filter(None, [self._saved.kept]), kept]
-                self._tell_saved(replace(self._saved, kept=", ".join(reasons)))
-            return
-        began_s = time.perf_counter()
-        state = {
+        if self._saving is not None and self._access:
+            at = self.step if at is None else at
+            self._saving.save(lambda: self._state(at), at, wait=wait, kept=kept)
+
+    def _state(self, at: float) -> State:
+        """All that a checkpoint of step `at` holds."""
+        return {
             "things": {name: access.take() for name, access in self._access.items()},
             "params": dict(self.params._values),
             "effective": self._live.read(),
@@ -604,26 +509,13 @@ class LiveRun:
             "rng": rng.capture(),
             "position": self._position.state() if self._position and at % 1 else None,
         }
-        loss = None if math.isnan(self._loss) else self._loss
-        self._writer.write(state, at, loss, wait=wait, kept=kept)
-        self._saved_s = time.perf_counter()
-        self._save_cost_s = self._saved_s - began_s
-        self._saving_s += self._save_cost_s
-        self._saved_step = at
-        self._better = False
 
     def _tell_saved(self, c: Checkpoint) -> None:
-        self._saved = c
         self._say("saved", c.step, c.file, c.n_bytes, c.crc32, c.loss, c.kept)
 
     def _say(self, *parts: object) -> None:
         if self._wire is not None:
             self._wire.say(*parts)
-
-
-def _rates(before: Effective, after: Effective) -> tuple[list[float], list[float]]:
-    """The learning rates before and after."""
-    return [float(v) for v in before.get("lr", [])], [float(v) for v in after.get("lr", [])]
 
 
 _current: LiveRun | None = None
