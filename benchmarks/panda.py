@@ -25,7 +25,6 @@ import torch
 from panda_tasks import FAULT_AT, FAULTS, STEPS, TASKS, Task, Training
 
 import luthier
-import luthier.worker.run as worker
 from luthier.contracts import Policy
 from luthier.core.budget import Budget
 from luthier.core.lr_find import diverged, ramp, suggest
@@ -39,12 +38,13 @@ from luthier.policies.pbt import PopulationBased
 from luthier.samplers.random import Random
 from luthier.stores.memory import MemoryStore
 from luthier.tuner import Tuner
+from luthier.worker import saving
 
 FACTORS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 TUNING_SEEDS = (1000, 1001, 1002)
 N_RANGE = 60  # batches of the range test
-worker.SAVE_ASKED_SHARE = math.inf  # else it hangs on the clock which checkpoints there are
+saving.SAVE_ASKED_SHARE = math.inf  # else it hangs on the clock which checkpoints there are
 WORST = 10.0  # a loss beyond it, or no number, counts as this many times the tuned one
 
 

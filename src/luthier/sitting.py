@@ -20,7 +20,7 @@ from luthier.core.study import RunState, StudyView
 from luthier.executors.gpus import find_gpus, n_places
 from luthier.registry import nursed, policy_of, to_recipe
 from luthier.stores.sqlite import SqliteStore
-from luthier.stores.sqlite_file import list_studies
+from luthier.stores.sqlite_file import names_in
 from luthier.tuner import TUNER_LOST, Tuner
 from luthier.worker.lock import ProcessLock
 from luthier.worker.wire import WireReader
@@ -35,7 +35,7 @@ def free_name(store: Path, name: str | None, stem: str) -> str:
         if not name.isprintable() or not name or "/" in name or name.startswith("."):
             raise OptionError(f"name={name!r}; expected a name that can be a folder's.")
         return name
-    taken = {row["name"] for row in list_studies(store)} if store.exists() else set()
+    taken = names_in(store)
     folder = StudyPaths.beside(store, "").root  # of a store that was deleted, files may be left
     taken |= {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     return next(n for i in range(1, len(taken) + 2) if (n := f"{stem}-{i}") not in taken)

@@ -29,8 +29,9 @@ def create(
 ) -> AskTell:
     """A study for a loop of your own: `task = study.ask()`, train, `study.tell(task, value)`."""
     metric, goal = metric_and_goal(minimize, maximize)
-    length, path = checked_length(max_steps), Path(store)
-    study = Study(free_name(path, name, "study"), make_space(space), metric, goal, length, seed,
+    length, made = checked_length(max_steps), make_space(space)
+    path = Path(store)
+    study = Study(free_name(path, name, "study"), made, metric, goal, length, seed,
                   Budget(n_trials=trials))  # fmt: skip
     player = make_policy(policy)
     recipe = {"policy": to_recipe(player), "environment": environment()}

@@ -29,7 +29,7 @@ from luthier.exchange.optuna_space import plain, space_of
 from luthier.policies.hand import Hand
 from luthier.registry import to_recipe
 from luthier.stores.sqlite import SqliteStore
-from luthier.stores.sqlite_file import list_studies
+from luthier.stores.sqlite_file import names_in
 
 SEPARATE = "intermediate"  # metric of reports that the final values are not among
 _NO_ERROR = "failed in Optuna, which keeps no message"
@@ -71,7 +71,7 @@ def import_optuna(
     if name is not None and len(single) > 1:
         raise OptionError(f"--name {name!r} for {len(single)} studies; choose one with --study.")
     names = [name or _usable(one.name) for one in single]
-    taken = {row["name"] for row in list_studies(store)} if store.exists() else set()
+    taken = names_in(store)
     if twice := sorted({n for n in names if n in taken or names.count(n) > 1}):
         raise StudyError(
             f"{store} has {', '.join(map(repr, twice))} already; import one study at a time under "

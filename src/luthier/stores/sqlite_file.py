@@ -77,7 +77,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def list_studies(path: Path) -> list[dict[str, Any]]:
-    """Name, age, counts and best loss of every study, from the newest to the oldest."""
+    """Name, age, question and number of trials of every study, from the newest to the oldest."""
     connection = connect(path, read_only=True)
     try:
         rows = connection.execute(

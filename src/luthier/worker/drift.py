@@ -21,6 +21,8 @@ class Drift:
 
     def follow(self, ratio: float) -> None:
         """The rates moved by a factor, as they should."""
+        if ratio == 1.0 or not self._after:
+            return
         self._before = [rate * ratio for rate in self._before]
         self._after = [rate * ratio for rate in self._after]
 

@@ -36,7 +36,7 @@ class Orders:
                 return order
         return None
 
-    def due(self, at: float, kinds: Iterable[str] = ()) -> list[Order]:
+    def due(self, at: float, kinds: tuple[str, ...] = ()) -> list[Order]:
         """Take out what has come, and what was planned up to step `at`; of some kinds, or all."""
         due: list[Order] = []
         later: list[Order] = []

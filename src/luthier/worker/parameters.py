@@ -8,7 +8,7 @@ from luthier.core.domain import Value
 
 @final
 class Parameters(Mapping[str, Value]):
-    """By key and by attribute: `params["lr"]`, `params.lr`."""
+    """The run's parameters, by key and by attribute: `params["lr"]`, `params.lr`."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self._values = dict(values)

@@ -1,4 +1,4 @@
-"""When a run is saved without being asked, and what its newest checkpoint holds."""
+"""When a run is saved, and what is known of its newest checkpoint."""
 
 import math
 import time
@@ -47,7 +47,7 @@ class Saving:
         self._better = False
 
     def due(self, step: float, every: float) -> bool:
-        """Whether to save now; `every` so many steps, if it is cheap, somebody wants it."""
+        """Whether to save now; `every` so many steps where that is cheap, if somebody asked."""
         cheap = self._total_s <= SAVE_ASKED_SHARE * (time.perf_counter() - self._began_s)
         if cheap and step - (self._step or 0.0) >= every:
             return True
