@@ -34,6 +34,23 @@ def test_who_comes_down_to_the_level_may_be_passing() -> None:
     assert idle(SITTING + POOR + passing) == {0, 1, 2, 3, 4, 9}
 
 
+def test_who_falls_through_the_level_is_passing_and_has_not_sat_there() -> None:
+    slowly = [1.0, 0.8, 0.70, 0.692, 0.685]  # two readings near the level, and falling
+    assert idle([*SITTING, *POOR, slowly]) == set(range(5))
+    assert idle([*SITTING, *POOR, [*slowly, 0.6]]) == set(range(5))
+
+
+def test_all_that_a_sitting_run_reported_counts_as_hopeless() -> None:
+    readings = readings_of(SITTING + LEARNING + POOR)
+    assert at_chance(readings, 11).tolist() == (readings.run < len(SITTING)).tolist()
+
+
+def test_the_crowd_is_found_among_the_first_runs() -> None:
+    first = [*SITTING, *([1.2 + n / 200, 1.2] for n in range(22))]
+    later = [[0.95 + n / 100, 0.94] for n in range(40)]  # chosen away from the crowd
+    assert idle(first + later) == set(range(5))
+
+
 def test_nobody_is_once_one_that_sat_there_has_left_downward() -> None:
     learned_elsewhere = [0.95, 0.8, 0.5]
     assert idle([*SITTING, *POOR, learned_elsewhere]) == set(range(5))

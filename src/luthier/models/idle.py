@@ -18,41 +18,46 @@ _TIGHT = 0.02  # of the way up to a poor first loss: within this the crowd lies
 _REACH = (0.02, 0.05)  # of that way, about the crowd: who counts as of it, at least and at most
 _N_WIDTHS = 10  # of the crowd, between the two
 _LEARNED = 0.5  # of a poor first loss: who is so far below it has learned
-_N_FIRST = 20  # runs that tell what is poor for that: later ones are chosen
+_N_FIRST = 27  # runs that tell what is poor for that, and the crowd: later ones are chosen
+_FALLS = 0.25  # of the reach, between two readings: who falls so fast may be passing
 
 
 def at_chance(readings: Readings, n_runs: int) -> NDArray[np.bool_]:
     """Which readings belong to runs that sit there, (n,): their last two, or the only one, are at
-    the level of the crowd. Who comes down to it later gets a second reading, for it may be
-    passing."""
+    the level of the crowd. Who comes down to it later gets a second reading, and who falls on gets
+    more, for it may be passing. What such a run had before it sat counts no more than the rest."""
     run, loss = readings.run, readings.loss
+    starts = np.flatnonzero(np.append(True, run[1:] != run[:-1])[: len(run)])
+    counts = np.diff(np.append(starts, len(run)))
+    nth = np.arange(len(run)) - np.repeat(starts, counts)
     none = np.zeros(len(run), dtype=bool)
-    is_first = np.append(True, run[1:] != run[:-1])[: len(run)]
-    is_second = np.append(False, is_first[:-1])[: len(run)] & ~is_first
-    crowd = _crowd(loss, is_first, is_second)
+    # later points keep away from where the crowd is, so it is looked for among the first
+    n_early = starts[_N_FIRST] if len(starts) > _N_FIRST else len(run)
+    crowd = _crowd(loss[:n_early], nth[:n_early]) or _crowd(loss, nth)
     if crowd is None:
         return none
     level, reach = crowd
     near = np.abs(loss - level) <= reach
-    is_last = np.append(is_first[1:], True)
-    one_before_last = np.append(is_last[1:], False) & ~is_last
+    with np.errstate(invalid="ignore"):  # from inf to inf
+        falls = (nth > 0) & (np.append(np.inf, loss[:-1]) - loss > _FALLS * reach)[: len(run)]
+    settled = near & np.append(False, near[:-1])[: len(run)] & ~falls & ((nth == 1) | (nth == 2))
     sat_from = np.full(n_runs, len(run))
-    twice = np.flatnonzero(near & np.append(False, near[:-1]) & ~is_first)
-    np.minimum.at(sat_from, run[twice], twice)
+    np.minimum.at(sat_from, run[settled], np.flatnonzero(settled))
     below = np.flatnonzero(loss < level - reach)
     if (below > sat_from[run[below]]).any():
         return none
+    to_come = np.repeat(counts, counts) - 1 - nth
     leaves = np.zeros(n_runs, dtype=bool)
-    leaves[run[~near & (is_last | one_before_last)]] = True
-    sitting: NDArray[np.bool_] = ~leaves[run] & near
+    leaves[run[~near & (to_come < 2)]] = True
+    leaves[run[falls & (to_come == 0) & (nth > 1)]] = True
+    sitting: NDArray[np.bool_] = ~leaves[run]
     return sitting
 
 
-def _crowd(
-    loss: NDArray[np.float64], is_first: NDArray[np.bool_], is_second: NDArray[np.bool_]
-) -> tuple[float, float] | None:
+def _crowd(loss: NDArray[np.float64], nth: NDArray[np.int64]) -> tuple[float, float] | None:
     """Level of the tightest crowd near the lowest losses, and how far to either side it reaches;
     by each run's second reading, or its only one."""
+    is_first, is_second = nth == 0, nth == 1
     first = loss[is_first]
     known = first[np.isfinite(first)]
     early = first.copy()

@@ -26,6 +26,7 @@ _N_EXACT = 80  # of the candidates, how many are worked out in full
 _PRIOR_WEIGHT = 6.0
 _HORIZONS = (0, 3, 1000)  # slices beyond the next, up to the last
 _CHANCE = 0.1  # of ending best, below which the last runs are left alone
+_FAR, _N_IN_VAIN = 0.4, 6  # of a training, and runs that sit there by then: the others will too
 
 
 @final
@@ -79,11 +80,9 @@ class Picture:
         """Continue the most promising run, or start a point that looks better still."""
         last = self.view.study.max_steps or 1
         paused = np.array(
-            [i for i, run in enumerate(self.runs)
-             if run.state is RunState.PAUSED and run.step < last and run.to_step <= run.step
-             and not self.model.idle[i]],
+            [i for i, run in enumerate(self.runs) if _waits(run, last) and not self.model.idle[i]],
             dtype=np.int64,
-        )  # fmt: skip
+        )
         units = self._hopeful(rng) if self.view.n_new > 0 else self.units[:0]
         if self.view.n_new <= 0:
             paused = self._contenders(paused)
@@ -91,16 +90,35 @@ class Picture:
             return None
         for choice in self._order(paused, units, rng):
             if choice < len(paused):
-                run = self.runs[paused[choice]]
-                grid = self.model.readings.grid
-                following = float(grid[np.searchsorted(grid, run.step, side="right")])
-                to_step = max(following, float(self.first_step))
-                return Continue(run_id=run.id, to_step=to_step, reason="most-promising")
+                return self._slice(self.runs[paused[choice]], "most-promising")
             point = self._point(units, np.array([choice - len(paused)]))
             if point is not None:
                 reason = "prior-doubted" if self._doubts() else "new-point"
                 return Start(params=point, to_step=self.first_step, reason=reason)
         return None
+
+    def longest_sitter(self) -> Action | None:
+        """Of the runs that sit at chance the one that has trained longest: it may take off late.
+
+        None while such a run trains, once some sat there long in vain, and when another run is
+        below them all.
+        """
+        sitting = [run for run, idle in zip(self.runs, self.model.idle, strict=True) if idle]
+        far = _FAR * (self.view.study.max_steps or 1)
+        paused = [run for run in sitting if _waits(run, far)]
+        level = min((run.curve.best_loss for run in sitting), default=-np.inf)
+        n_in_vain = sum(run.step >= far for run in sitting)
+        busy = any(run.active for run in sitting)
+        if not paused or busy or n_in_vain >= _N_IN_VAIN or self.model.lowest.min() < level:
+            return None
+        return self._slice(max(paused, key=lambda run: run.step), "may-take-off")
+
+    def _slice(self, run: Run, reason: str) -> Continue:
+        """Up to the next point of the grid that is believed."""
+        grid = self.model.readings.grid
+        following = float(grid[np.searchsorted(grid, run.step, side="right")])
+        to_step = max(following, float(self.first_step))
+        return Continue(run_id=run.id, to_step=to_step, reason=reason)
 
     def _contenders(self, paused: NDArray[np.int64]) -> NDArray[np.int64]:
         """Of these runs the best of all, and those that may yet end better than it."""
@@ -213,6 +231,11 @@ class Picture:
             if point not in tried and space.feasible(point):
                 return point
         return None
+
+
+def _waits(run: Run, until: float) -> bool:
+    """Whether it can go on, and has not trained so far."""
+    return run.state is RunState.PAUSED and run.to_step <= run.step < until
 
 
 def _expected_steps(at: Array, slice_end: Array, end: Array, below: Array) -> Array:
