@@ -17,6 +17,7 @@ from luthier.core.choose import SHARE, Choice, Facts, Mode, choose
 from luthier.core.course import live_rate
 from luthier.core.domain import Choice as Options
 from luthier.core.domain import Int, Value
+from luthier.core.errors import TrainingError
 from luthier.core.study import Run, RunState, Study, StudyView
 from luthier.executors.copies import Copies
 from luthier.executors.local import LocalExecutor
@@ -126,6 +127,11 @@ class Calibration:
         return min(1 + n, most)
 
     def _choose(self, view: StudyView, run: Run) -> Sequence[Action]:
+        if self._only_look and run.state is RunState.FAILED and run.step < 1:
+            why = [run.reason, *run.error.strip().splitlines()][-1]
+            raise TrainingError(
+                f"nothing could be measured at {point_words(run.params)}: {why}.", run.error
+            )
         facts = self._facts(view, run)
         if self._interrupted:  # half a measurement is none: the study is measured when it resumes
             return []

@@ -181,6 +181,21 @@ def test_commands(script: Path) -> None:
     assert json.loads(as_json.stdout)["choice"]["mode"] == "caviar"
 
 
+def test_what_raises_at_once_is_not_measured(tmp_path: Path) -> None:
+    path = tmp_path / "raises.py"
+    path.write_text(
+        "import luthier\n\n"
+        "@luthier.tune(space={'x': luthier.Float(0, 1)}, minimize='loss', max_steps=3)\n"
+        "def train(run):\n    raise ValueError('mine')\n"
+    )
+    told = luthier("choose", str(path), "--time", "20s", "--no-lint", folder=tmp_path)
+    assert told.returncode == 1
+    assert told.stderr.startswith("Traceback")
+    assert "raise ValueError('mine')" in told.stderr
+    assert "nothing could be measured at x=0.5: " in told.stderr
+    assert "full trainings" not in told.stdout
+
+
 def test_a_panda_needs_a_live_rate(script: Path) -> None:
     """The script's rate is not live: said before anything trains."""
     error = PolicyError if AUTOPILOT else Exception

@@ -21,8 +21,10 @@ from luthier import api  # noqa: E402
 from luthier.api import StudyResult, Tunable, load_checkpoint, open_study  # noqa: E402
 from luthier.contracts import Store  # noqa: E402
 from luthier.core.action import Action, Author, Continue, Plan, RollBack, Start  # noqa: E402
+from luthier.core.errors import BusyError  # noqa: E402
 from luthier.core.ledger import Entry  # noqa: E402
 from luthier.core.study import RunState, StudyView  # noqa: E402
+from luthier.worker.lock import ProcessLock  # noqa: E402
 from luthier.worker.target import load_target  # noqa: E402
 
 SCRIPT = """
@@ -139,6 +141,17 @@ def test_replay_is_the_same_to_the_last_bit(script: Path) -> None:
     other, third = api.replay(script.parent / "s.db", None, "0.0", seed=7)
     assert other.view.runs[third].seed == 7
     assert not same(weights(nursed, "0.0"), weights(other, third))
+
+
+def test_a_replay_is_not_asked_for_while_the_study_is_tuned(script: Path) -> None:
+    result = search(script, Planned(CHANGES))
+    lock = ProcessLock(result.store.paths.lock)
+    assert lock.acquire()
+    with pytest.raises(BusyError):
+        api.replay(script.parent / "s.db", None, "0.0")
+    lock.release()
+    orders = result.store.paths.orders
+    assert not orders.exists() or not list(orders.iterdir())
 
 
 def test_rollback_and_redo_is_the_same_to_the_last_bit(script: Path) -> None:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 import luthier as luthier_package
 from luthier.cli import luthier
 from luthier.cli.lr_find import words
-from luthier.core.errors import AttachError
+from luthier.core.errors import AttachError, TrainingError
 from luthier.core.lr_find import LrFinding
 from luthier.worker.range_test import range_test
 
@@ -129,6 +129,16 @@ def test_says_what_is_missing() -> None:
     with pytest.raises(AttachError, match="no loss"):
         range_test(no_loss, {})
     assert "after 7 optimizer steps" in range_test(short, {}).why_not
+
+
+def test_an_error_of_the_training_code_shows_its_own_lines() -> None:
+    def broken(run: Any) -> None:
+        raise ValueError("mine")
+
+    with pytest.raises(TrainingError, match="ValueError: mine") as caught:
+        range_test(broken, {})
+    assert "in broken" in caught.value.trace
+    assert "test_range_test.py" in caught.value.trace.splitlines()[1]  # nothing of ours above it
 
 
 def test_advice_stays_under_the_bound() -> None:

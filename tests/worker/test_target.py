@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+
+from luthier.core.errors import DomainError, TargetError
 from luthier.worker.target import load_target
 
 CODE = """
@@ -21,3 +24,19 @@ def test_two_scripts_of_one_name_are_two_scripts(tmp_path: Path) -> None:
         assert first is second
         spaces.append(list(first.space.domains))
     assert spaces == [["a"], ["b"]]
+
+
+def test_an_error_in_the_space_keeps_its_own_words_and_says_where_it_stands(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text("import luthier\n\nspace = {'lr': luthier.Float(1.0, 0.1)}\n")
+    with pytest.raises(DomainError, match=r"^wrong\.py, line 3: low=1\.0, high=0\.1"):
+        load_target(str(path))
+
+
+def test_a_folder_is_no_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (".", str(tmp_path)):
+        with pytest.raises(TargetError, match="is a folder"):
+            load_target(folder)

@@ -11,9 +11,10 @@ from luthier.core.errors import OptionError, StudyError, TargetError
 from luthier.core.script import root_of, script_of
 from luthier.policies.hand import Hand
 from luthier.registry import from_recipe, make_policy, to_recipe
-from luthier.sitting import DEFAULT_STORE, Observer, sit
+from luthier.sitting import DEFAULT_STORE, Observer, busy, sit
 from luthier.stores.sqlite import SqliteStore
 from luthier.worker.inbox import post
+from luthier.worker.lock import ProcessLock
 from luthier.worker.target import function_of, load_target
 
 
@@ -87,6 +88,9 @@ def replay(
     With the seed it had (the default), on a CPU, the result is the same to the last bit.
     """
     study = open_study(store, name)
+    lock = ProcessLock(study.store.paths.lock)
+    if lock.owner() is not None:  # before anything is asked for, or its tuner would train it
+        raise busy(study.store, lock)
     view = study.view
     root = root_of(view, study.run(run_id).id)
     script = script_of(view, study.store.diary(), study.run(run_id).id)

@@ -130,6 +130,12 @@ class Best:
         return min(scored, key=lambda c: c.loss or 0.0, default=self.run.latest)
 
     @property
+    def checkpoint_value(self) -> float | None:
+        """The metric at the checkpoint, which need not be of the best step; None: not known."""
+        c = self.checkpoint
+        return None if c is None or c.loss is None else self._store.study.loss(c.loss)
+
+    @property
     def checkpoint_path(self) -> Path | None:
         """Its file: `luthier.load_checkpoint(path)` gives the attached states."""
         c = self.checkpoint
@@ -144,7 +150,8 @@ class Best:
                 "params": dict(self.params), metric: self.value, "step": self.step}  # fmt: skip
         if (path := self.checkpoint_path) and self.checkpoint:
             shutil.copy2(path, to / "best.ckpt")
-            told["checkpoint_step"] = self.checkpoint.step
+            told |= {"checkpoint_step": self.checkpoint.step,
+                     f"checkpoint_{metric}": self.checkpoint_value}  # fmt: skip
         (to / "best.json").write_text(json.dumps(told, indent=2) + "\n")
         return to
 

@@ -228,12 +228,12 @@ def show(what: str | None, n_rows: int, store: str, as_json: bool) -> None:
 def best(study: str | None, folder: str | None, store: str, as_json: bool) -> None:
     """Show the best trial and where its checkpoint is."""
     from luthier import api
-    from luthier.cli.look import best_words
+    from luthier.cli.look import best_words, export_words
 
     result = api.open_study(store, study)
     click.echo(best_words(result, store, as_json=as_json))
     if folder:
-        click.echo(f"exported to {result.best.export(folder)}", err=as_json)
+        click.echo(export_words(result, result.best.export(folder)), err=as_json)
 
 
 @luthier.command(name="what-if")

@@ -157,12 +157,29 @@ def best_words(result: api.StudyResult, store: str, *, as_json: bool = False) ->
         f"  curve       {sparkline(values, 40)}  {number(values[0])} → {number(values[-1])}",
     ]
     if best.checkpoint is not None:
-        lines.append(f"  checkpoint  step {best.checkpoint.step:g}: {best.checkpoint_path}")
+        lines.append(f"  checkpoint  {_checkpoint_words(best)}: {best.checkpoint_path}")
     else:
         lines.append("  checkpoint  none was saved (what is given to run.attach is)")
     where = "" if store == DEFAULT_STORE else f" --store {store}"
     lines.append(f"  closer look luthier show {result.name}/{best.run.trial}{where}")
     return "\n".join(lines)
+
+
+def _checkpoint_words(best: api.Best) -> str:
+    """Its step; where that is not the best one, also what it was worth."""
+    saved = best.checkpoint
+    if saved is None or saved.step == best.step:
+        return f"step {best.step:g}"
+    value = (
+        "" if best.checkpoint_value is None else f", where it was {number(best.checkpoint_value)}"
+    )
+    return f"step {saved.step:g}{value} (step {best.step:g} itself was not saved)"
+
+
+def export_words(result: api.StudyResult, folder: Path) -> str:
+    """Where the best went, and which of its steps that is."""
+    what = f", checkpoint of {_checkpoint_words(result.best)}" if result.best.checkpoint else ""
+    return f"exported to {folder}{what}"
 
 
 def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:

@@ -13,11 +13,18 @@ from dataclasses import replace
 from typing import Any, final
 
 from luthier.core.domain import Value
-from luthier.core.errors import AttachError, OptionError, RunSignal
+from luthier.core.errors import (
+    AttachError,
+    LuthierError,
+    OptionError,
+    RunSignal,
+    TrainingError,
+)
 from luthier.core.lr_find import N_LEAST, LrFinding, diverged, ramp, suggest
 from luthier.worker import rng
 from luthier.worker.lr_find import kept
 from luthier.worker.run import LiveRun, set_current
+from luthier.worker.target import user_traceback
 
 _N_BLIND = 3  # steps without a loss, after which it is plain that none will come
 
@@ -48,8 +55,16 @@ def range_test(
         after.enter_context(_watched(test))
         after.callback(set_current, None)
         set_current(run)
-        with contextlib.suppress(_Enough):
-            function(run)
+        try:
+            with contextlib.suppress(_Enough):
+                function(run)
+        except LuthierError:
+            raise
+        except Exception as error:
+            raise TrainingError(
+                f"the training code failed: {type(error).__name__}: {error}.",
+                user_traceback(error),
+            ) from error
     if not test.losses:
         raise AttachError(test.why_blind())
     found = suggest(lrs, test.losses)

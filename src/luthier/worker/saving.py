@@ -26,7 +26,7 @@ class Saving:
         self._tell = tell
         self._writer = CheckpointWriter(run_id, folder, self._written)
         self._loss, self._best_loss = math.nan, math.inf  # newest objective, as a loss; lowest
-        self._better = False  # since the last checkpoint
+        self._better = False  # the newest is the lowest, and not saved
         self._began_s = self._saved_s = time.perf_counter()
         self._cost_s = 0.0  # of the newest save
         self._total_s = 0.0  # of all saves so far
@@ -36,8 +36,9 @@ class Saving:
     def reported(self, loss: float) -> None:
         """The objective of the step under way."""
         self._loss = loss
-        if loss < self._best_loss:
-            self._best_loss, self._better = loss, True
+        self._better = loss < self._best_loss
+        if self._better:
+            self._best_loss = loss
 
     def restored(self, to: Checkpoint) -> None:
         """The run stands where this checkpoint does."""

@@ -64,6 +64,15 @@ def user_traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, trace))
 
 
+def _place(error: BaseException) -> str:
+    """The innermost line of the user's that led to an error: "train.py, line 7: "."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((_HERE, "<"))  # "<": code that was made
+    ]  # fmt: skip
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: " if frames else ""
+
+
 def _tunables(module: ModuleType) -> list[str]:
     return [name for name, it in vars(module).items() if getattr(it, "is_luthier_tunable", False)]
 
@@ -71,6 +80,8 @@ def _tunables(module: ModuleType) -> list[str]:
 def load_module(source: str) -> ModuleType:
     """The script or module `source`; TargetError when it is not there."""
     path = Path(source)
+    if path.is_dir():
+        raise TargetError(f"{source!r} is a folder; give the path of a Python script in it.")
     is_file = source.endswith(".py") or path.is_file()
     if is_file and not path.is_file():
         raise TargetError(f"no file {source!r} in {Path.cwd()}; give the path of a Python script.")
@@ -84,12 +95,14 @@ def load_module(source: str) -> ModuleType:
         raise TrainingError(
             f"importing {source} failed: {error}.", user_traceback(error)
         ) from error
-    except TargetError:
+    except (TargetError, TrainingError):
+        raise
+    except LuthierError as error:  # its own words and code say what to do; it lacks the place
+        error.args = (f"{_place(error)}{error.args[0]}", *error.args[1:])
         raise
     except Exception as error:
-        words = error.args[0] if isinstance(error, LuthierError) else error
         raise TrainingError(
-            f"importing {source} failed: {type(error).__name__}: {words}", user_traceback(error)
+            f"importing {source} failed: {type(error).__name__}: {error}", user_traceback(error)
         ) from error
 
 
