@@ -45,12 +45,6 @@ def test_all_that_a_sitting_run_reported_counts_as_hopeless() -> None:
     assert at_chance(readings, 11).tolist() == (readings.run < len(SITTING)).tolist()
 
 
-def test_the_crowd_is_found_among_the_first_runs() -> None:
-    first = [*SITTING, *([1.2 + n / 200, 1.2] for n in range(22))]
-    later = [[0.95 + n / 100, 0.94] for n in range(40)]  # chosen away from the crowd
-    assert idle(first + later) == set(range(5))
-
-
 def test_nobody_is_once_one_that_sat_there_has_left_downward() -> None:
     learned_elsewhere = [0.95, 0.8, 0.5]
     assert idle([*SITTING, *POOR, learned_elsewhere]) == set(range(5))
@@ -80,3 +74,8 @@ def test_readings_without_a_number_and_none_at_all() -> None:
     assert not idle([[np.inf], [np.inf]])
     assert not idle([[np.inf, 0.5]] * 5)
     assert idle([*SITTING, *LEARNING, *POOR, [np.inf]]) == set(range(5))
+
+
+def test_who_has_learned_and_lost_it_does_not_sit() -> None:
+    lost = [0.9, 0.8, 0.3, 0.69, 0.69]
+    assert idle([*SITTING, *POOR, lost]) == set(range(5))

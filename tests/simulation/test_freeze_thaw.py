@@ -254,3 +254,43 @@ def test_intervals_hold_as_often_as_they_say(make_table: Callable[..., Table]) -
             scores += standard_scores(picture.model, runs, picture.x, truth).tolist()
     assert len(scores) > 100
     assert 0.70 <= np.mean(np.abs(scores) <= Z80) <= 0.90
+
+
+def sitting_view(lengths: Sequence[int], *, learned: bool = False) -> StudyView:
+    """Runs that sit at chance, of some lengths; poor ones; one that learns."""
+    space = make_space({"x": Float(0.0, 1.0)})
+    curves_of = [np.full(n, 0.69) + 1e-4 * np.arange(n) for n in lengths]
+    curves_of += [np.full(2, 1.2 + k / 10) for k in range(4)]
+    curves_of.append(np.array([0.9, 0.8, 0.5 if learned else 0.75]))
+    trials, runs = {}, {}
+    for number, values in enumerate(curves_of):
+        point = {"x": (number + 0.5) / len(curves_of)}
+        trials[number] = Trial(number, point)
+        runs[f"{number}.0"] = Run(
+            f"{number}.0", number, point, len(values), state=RunState.PAUSED, step=len(values),
+            curve=Curve(np.arange(1.0, len(values) + 1), values),
+        )  # fmt: skip
+    return StudyView(Study("s", space, "loss", max_steps=50), trials, runs, 1, 9)
+
+
+def watched(view: StudyView) -> Action | None:
+    picture = Picture.of(view, Random(), list(view.runs.values()), "log")
+    assert picture is not None
+    return picture.longest_sitter()
+
+
+def test_one_that_sits_at_chance_is_watched_for_taking_off_late() -> None:
+    action = watched(sitting_view([2, 2, 7, 2, 2, 3]))
+    assert action == Continue(run_id="2.0", to_step=10, reason="may-take-off")
+
+
+def test_nobody_is_watched_once_another_is_lower_or_six_sat_there_in_vain() -> None:
+    assert watched(sitting_view([2, 2, 7, 2, 2, 3], learned=True)) is None
+    assert watched(sitting_view([20, 20, 20, 20, 20, 2, 7])) is not None
+    assert watched(sitting_view([20, 20, 20, 20, 20, 20, 7])) is None
+
+
+def test_one_at_a_time_is_watched() -> None:
+    view = sitting_view([2, 2, 7, 2, 2, 3])
+    training = replace(view.runs["0.0"], state=RunState.RUNNING, to_step=3)
+    assert watched(replace(view, runs={**view.runs, "0.0": training})) is None

@@ -18,7 +18,7 @@ _TIGHT = 0.02  # of the way up to a poor first loss: within this the crowd lies
 _REACH = (0.02, 0.05)  # of that way, about the crowd: who counts as of it, at least and at most
 _N_WIDTHS = 10  # of the crowd, between the two
 _LEARNED = 0.5  # of a poor first loss: who is so far below it has learned
-_N_FIRST = 27  # runs that tell what is poor for that, and the crowd: later ones are chosen
+_N_FIRST = 27  # runs that tell what is poor for that: later ones are chosen
 _FALLS = 0.25  # of the reach, between two readings: who falls so fast may be passing
 
 
@@ -31,16 +31,14 @@ def at_chance(readings: Readings, n_runs: int) -> NDArray[np.bool_]:
     counts = np.diff(np.append(starts, len(run)))
     nth = np.arange(len(run)) - np.repeat(starts, counts)
     none = np.zeros(len(run), dtype=bool)
-    # later points keep away from where the crowd is, so it is looked for among the first
-    n_early = starts[_N_FIRST] if len(starts) > _N_FIRST else len(run)
-    crowd = _crowd(loss[:n_early], nth[:n_early]) or _crowd(loss, nth)
+    crowd = _crowd(loss, nth)
     if crowd is None:
         return none
     level, reach = crowd
     near = np.abs(loss - level) <= reach
     with np.errstate(invalid="ignore"):  # from inf to inf
         falls = (nth > 0) & (np.append(np.inf, loss[:-1]) - loss > _FALLS * reach)[: len(run)]
-    settled = near & np.append(False, near[:-1])[: len(run)] & ~falls & ((nth == 1) | (nth == 2))
+    settled = near & np.append(False, near[:-1])[: len(run)] & ~falls & (nth > 0)
     sat_from = np.full(n_runs, len(run))
     np.minimum.at(sat_from, run[settled], np.flatnonzero(settled))
     below = np.flatnonzero(loss < level - reach)
@@ -50,6 +48,7 @@ def at_chance(readings: Readings, n_runs: int) -> NDArray[np.bool_]:
     leaves = np.zeros(n_runs, dtype=bool)
     leaves[run[~near & (to_come < 2)]] = True
     leaves[run[falls & (to_come == 0) & (nth > 1)]] = True
+    leaves[run[below]] = True  # it has learned, whatever became of it
     sitting: NDArray[np.bool_] = ~leaves[run]
     return sitting
 

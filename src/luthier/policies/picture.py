@@ -106,7 +106,7 @@ class Picture:
         sitting = [run for run, idle in zip(self.runs, self.model.idle, strict=True) if idle]
         far = _FAR * (self.view.study.max_steps or 1)
         paused = [run for run in sitting if _waits(run, far)]
-        level = min((run.curve.best_loss for run in sitting), default=-np.inf)
+        level = min((run.curve.values[-1] for run in sitting), default=-np.inf)
         n_in_vain = sum(run.step >= far for run in sitting)
         busy = any(run.active for run in sitting)
         if not paused or busy or n_in_vain >= _N_IN_VAIN or self.model.lowest.min() < level:
