@@ -40,3 +40,11 @@ def test_a_folder_is_no_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for folder in (".", str(tmp_path)):
         with pytest.raises(TargetError, match="is a folder"):
             load_target(folder)
+
+
+def test_a_package_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_package_to_tune").mkdir()
+    (tmp_path / "a_package_to_tune" / "__init__.py").write_text(CODE.format(name="a"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(load_target("a_package_to_tune").space.domains) == ["a"]

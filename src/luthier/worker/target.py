@@ -80,7 +80,7 @@ def _tunables(module: ModuleType) -> list[str]:
 def load_module(source: str) -> ModuleType:
     """The script or module `source`; TargetError when it is not there."""
     path = Path(source)
-    if path.is_dir():
+    if path.is_dir() and not source.isidentifier():  # else it may be a package
         raise TargetError(f"{source!r} is a folder; give the path of a Python script in it.")
     is_file = source.endswith(".py") or path.is_file()
     if is_file and not path.is_file():
