@@ -48,6 +48,7 @@ from luthier.worker.train import DAMAGED
 
 INTERRUPTED, BUDGET_END, TUNER_LOST = "interrupted", "budget-end", "tuner-lost"
 SLICE_END = "slice-end"  # the run has come to the end of its lease
+RELEASED = "released"  # by a person who had held or paused it
 _GOES_ON_BY_ITSELF = (INTERRUPTED, BUDGET_END, TUNER_LOST)
 _WAIT_S, _INBOX_S = 0.25, 0.2
 # A trial whose process dies is tried again this often; a study whose first runs all fail is ended.
@@ -81,6 +82,7 @@ class Tuner:
         self._n_interrupts = 0
         self._closing = ""
         self._leaving: set[str] = set()  # training runs that were told to stop or to pause
+        self._later: dict[str, Action] = {}  # by ticket: what such runs are to do when they left
 
     def run(self) -> StudyView:
         """Tune until the policy, the budget or the user ends it."""
@@ -102,7 +104,12 @@ class Tuner:
 
     def attend(self) -> None:
         """Enact what humans have asked for, once; nothing is asked of the policy."""
-        for ticket, action in self._orders():
+        waiting = {**self._later, **dict(self._orders())}
+        self._later = {}
+        for ticket, action in waiting.items():
+            if isinstance(action, Continue) and action.run_id in self._leaving:
+                self._later[ticket] = action
+                continue
             self.enact(action, ticket)
             settle(self._store.paths.orders, ticket)
 
@@ -166,7 +173,7 @@ class Tuner:
             case Stop(reason=reason):
                 end = Ended(run.id, RunState.STOPPED, None, None, reason)
                 return [Obeyed(run.id, number, run.step), end], None
-            case Pause(reason=reason, author=Author.POLICY):  # it stays where it is: say why
+            case Pause(reason=reason) if not waits_for_a_person(view, run):  # it stays: say why
                 stays = Ended(run.id, RunState.PAUSED, None, None, reason)
                 return [Obeyed(run.id, number, run.step), stays], None
             case _:
@@ -236,11 +243,14 @@ class Tuner:
         self, number: int, view: StudyView, run: Run, action: Hold | Release
     ) -> tuple[list[Event], Callable[[], None] | None]:
         obeyed = Obeyed(run.id, number, run.step)
+        here = Queued(run.id, run.step)  # has come to where it was sent: the policy says what next
+        if not run.active and isinstance(action, Release):
+            return [here, Ended(run.id, RunState.PAUSED, None, None, RELEASED), obeyed], None
         if not run.active:
             return [obeyed], None
-        if isinstance(action, Release):  # it pauses, so that the policy can say what comes next
-            pause = Pause(run_id=run.id, reason="released", author=action.author)
-            return [obeyed], lambda: self._executor.send(run.id, 0, pause)
+        if isinstance(action, Release):
+            pause = Pause(run_id=run.id, reason=RELEASED, author=action.author)
+            return [here, obeyed], lambda: self._executor.send(run.id, 0, pause)
         to_step = view.study.max_steps or math.inf
         onward = Continue(run_id=run.id, to_step=to_step, reason=action.reason)
         return [Queued(run.id, to_step), obeyed], lambda: self._executor.send(run.id, 0, onward)
@@ -293,7 +303,7 @@ class Tuner:
         view = self._store.view(self._executor.n_free)
         n_trials = view.study.budget.n_trials
         n_new = view.n_free if n_trials is None else max(0, n_trials - len(view.trials))
-        return replace(view, n_new=n_new)
+        return replace(view, n_new=n_new, runs=_without_paused_by_hand(view))
 
     def _waits_for_a_human(self) -> bool:
         """Whether a run was paused by a person, or for one to say how it goes on."""
@@ -467,6 +477,16 @@ def _is_held(view: StudyView, action: Action) -> bool:
     """A policy keeps its hands off a run that a human has taken."""
     run = view.runs.get(getattr(action, "run_id", ""))
     return run is not None and run.held and action.author is Author.POLICY
+
+
+def _without_paused_by_hand(view: StudyView) -> Mapping[str, Run]:
+    """A run that a person paused has not come to where it was sent, whatever step it is at: no
+    policy takes it for one that waits to be sent on."""
+    asked = {e.run_id for e in view.diary
+             if isinstance(e.action, Pause) and e.action.author is Author.HUMAN}  # fmt: skip
+    rest = {i: replace(view.runs[i], to_step=math.inf) for i in asked
+            if i in view.runs and waits_for_a_person(view, view.runs[i])}  # fmt: skip
+    return {**view.runs, **rest} if rest else view.runs
 
 
 def _dies_with(ended: Ended, action: Action) -> bool:

@@ -357,6 +357,30 @@ def test_a_block_of_ones_own(tmp_path: Path) -> None:
     assert "my own mistake" in found.error
 
 
+def test_paused_and_resumed_in_one_breath(script: Path) -> None:
+    """Who resumes does not have to wait until the run has left."""
+    from luthier.core.action import Pause
+    from luthier.worker.inbox import post
+
+    asked: list[str] = []
+
+    def observe(store: Store, view: StudyView) -> None:
+        run = view.runs.get("0.0")
+        if run is not None and run.active and run.step >= 2 and not asked:
+            time.sleep(0.25)  # the inbox is looked at five times a second
+            wait = Pause(run_id="0.0", reason="wait", author=Author.HUMAN)
+            go_on = Continue(run_id="0.0", to_step=99, reason="go on", author=Author.HUMAN)
+            asked.extend(post(store.paths.orders, action) for action in (wait, go_on))
+
+    result = search(script, "full", observe=observe)
+    entries: list[Entry] = [e for e in result.store.diary() if e.action.author is Author.HUMAN]
+    assert [(e.action.reason, e.state) for e in entries] == [
+        ("wait", "obeyed"),
+        ("go on", "obeyed"),
+    ]
+    assert result.view.runs["0.0"].state is RunState.COMPLETED
+
+
 def test_a_human_holds_a_run_of_a_policy(script: Path) -> None:
     """ASHA pauses at its rungs; a run that is held trains on, and is handed back."""
     from luthier.core.action import Hold, Release

@@ -1,6 +1,7 @@
 """The chance of having been the best: against what really came of it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,24 @@ def test_chances_fall_with_the_rank_and_count_all_trials() -> None:
     assert chance_of_best(larger, larger.runs["5.0"], 1) < chances[5]
     alone = picture(np.array([1.0]), np.array([1.0]), [], 1)
     assert chance_of_best(alone, alone.runs["0.0"], 1) == 1.0
+
+
+def test_those_left_before_and_those_to_come_count() -> None:
+    """The middle one of three that went on, of thirty, is the second of thirty."""
+    early = np.arange(30.0)
+    late = early.copy()
+    of_all = picture(early, late, [], 30)
+    second = chance_of_best(of_all, of_all.runs["1.0"], 1)
+    went_on = picture(early, late, [0, 1, 2], 30)
+    runs = {i: replace(run, state=RunState.PAUSED) for i, run in went_on.runs.items()}
+    view = replace(went_on, runs=runs)
+    assert chance_of_best(view, view.runs["1.0"], 2) == pytest.approx(second)
+    # half of a budget of steps is spent, and as many trials are to come
+    spent = sum(run.step for run in runs.values())
+    half = replace(view, study=replace(view.study, budget=Budget(n_steps=2 * spent)))
+    sixty = replace(view, study=replace(view.study, budget=Budget(n_trials=60)))
+    chances = [chance_of_best(v, v.runs["1.0"], 2) for v in (half, sixty)]
+    assert chances[0] == chances[1] < second
 
 
 def test_nan_and_ties() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from luthier.cli.simulate import with_priors
 from luthier.contracts import Policy
-from luthier.core.action import Action, Continue, Start, Stop
+from luthier.core.action import Action, Continue, Pause, Start, Stop
 from luthier.core.curve import Curve
 from luthier.core.domain import Choice, Float, Int
 from luthier.core.errors import PolicyError
@@ -80,10 +80,11 @@ def study_view(
 def test_decisions_follow_from_the_view(n: int, n_free: int) -> None:
     view = study_view(n, n_free=n_free, n_new=n_free)
     policy = FreezeThaw(Random())
-    actions = policy.decide(view)
+    decided = policy.decide(view)
+    actions = trained(decided)
     assert 1 <= len(actions) <= n_free
     forget()
-    assert FreezeThaw(Random()).decide(view) == actions
+    assert FreezeThaw(Random()).decide(view) == decided
     continued = [a.run_id for a in actions if isinstance(a, Continue)]
     assert len(set(continued)) == len(continued)
     started = [a.params for a in actions if isinstance(a, Start)]
@@ -100,10 +101,32 @@ def test_decisions_follow_from_the_view(n: int, n_free: int) -> None:
             assert started.count(action.params) == 1
 
 
+def trained(actions: Sequence[Action]) -> list[Action]:
+    """All but what is said of runs that stay where they are."""
+    return [a for a in actions if not isinstance(a, Pause)]
+
+
+def test_who_stays_behind_is_told_once_with_its_chance() -> None:
+    view = study_view(60, n_free=4, n_new=4)
+    decided = FreezeThaw(Random()).decide(view)
+    going = {a.run_id for a in decided if isinstance(a, Continue)}
+    told = {a.run_id: a for a in decided if isinstance(a, Pause)}
+    waiting = {r.id for r in view.runs.values() if r.state is RunState.PAUSED}
+    assert told.keys() == waiting - going
+    assert all(a.p_best is not None and 0.0 <= a.p_best <= 1.0 for a in told.values())
+    runs = {
+        run.id: replace(run, reason=told[run.id].reason) if run.id in told else run
+        for run in view.runs.values()
+    }
+    again = FreezeThaw(Random()).decide(replace(view, runs=runs))
+    assert not any(isinstance(a, Pause) and a.run_id in told for a in again)
+
+
 def test_limits_are_kept() -> None:
     view = study_view(60, n_free=4, n_new=0)
-    assert all(isinstance(a, Continue) for a in FreezeThaw(Random()).decide(view))
-    assert FreezeThaw(Random()).decide(replace(view, n_free=0)) == []
+    actions = FreezeThaw(Random()).decide(view)
+    assert all(isinstance(a, Continue) for a in trained(actions))
+    assert trained(FreezeThaw(Random()).decide(replace(view, n_free=0))) == []
     done = {
         run.id: replace(run, state=RunState.COMPLETED)
         if run.state is RunState.PAUSED and number % 2

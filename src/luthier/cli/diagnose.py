@@ -4,9 +4,9 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from luthier.core.domain import Value
 from luthier.core.errors import StudyError
@@ -15,6 +15,7 @@ from luthier.curve_files import read_curves
 from luthier.diagnosis import Evidence, Fact, Finding, Remedy, Severity, diagnose
 from luthier.diagnosis.generalization import Generalization, generalization
 from luthier.knowledge.findings import evidence_words, finding_texts
+from luthier.sitting import DEFAULT_STORE
 
 _WORDS = {
     "en": {
@@ -76,18 +77,18 @@ def diagnose_words(
     what: str, store: str, *, as_json: bool, lang: str, n_classes: int | None
 ) -> str:
     """The report on a file or a run."""
-    evidence, run = evidence_of(what, store, n_classes)
+    evidence, hand = evidence_of(what, store, n_classes)
     findings, view = diagnose(evidence), generalization(evidence)
     if as_json:
         return json.dumps(_plain({
-            "findings": [_json(finding, evidence, run, lang) for finding in findings],
+            "findings": [_json(finding, evidence, hand, lang) for finding in findings],
             "generalization": asdict(view) if view else None,
             "healthy": not any(finding.is_alarm for finding in findings),
         }), ensure_ascii=False)  # fmt: skip
     words = _WORDS[lang]
     lines: list[str] = []
     for finding in findings:
-        lines += [*finding_lines(finding, evidence, run, lang), ""]
+        lines += [*finding_lines(finding, evidence, hand, lang), ""]
     if not any(finding.is_alarm for finding in findings):
         seen = len(evidence.train_loss) or len(evidence.val_loss)
         lines = [str(words["nothing" if seen else "unseen"]), "", *lines]
@@ -96,11 +97,23 @@ def diagnose_words(
     return "\n".join(lines).rstrip()
 
 
-def evidence_of(what: str, store: str, n_classes: int | None = None) -> tuple[Evidence, str]:
-    """What is known of a file or of `STUDY/TRIAL`, TRIAL, or a run's id; with the run's id."""
+@final
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What can be changed in a run that still trains or may go on."""
+
+    run: str  # as `luthier set` takes it
+    live: frozenset[str]  # names of parameters
+
+
+def evidence_of(
+    what: str, store: str, n_classes: int | None = None
+) -> tuple[Evidence, Hand | None]:
+    """What is known of a file or of `STUDY/TRIAL`, TRIAL, or a run's id; None for the hand where
+    nothing can be changed any more."""
     path = Path(what)
     if path.exists() or path.suffix in (".csv", ".tsv", ".jsonl", ".json") or "tfevents" in what:
-        return Evidence(read_curves(path), n_classes=n_classes), ""
+        return Evidence(read_curves(path), n_classes=n_classes), None
     from luthier import api
 
     study, _, name = what.rpartition("/")
@@ -119,10 +132,14 @@ def evidence_of(what: str, store: str, n_classes: int | None = None) -> tuple[Ev
     curves = result.store.metrics(trial.id)
     evidence = Evidence(curves, params=trial.params, max_steps=view.study.max_steps,
                         n_classes=n_classes, idle_s=idle_s)  # fmt: skip
-    return evidence, trial.id
+    if trial.state.ended:
+        return evidence, None
+    where = "" if store == DEFAULT_STORE else f"--store {store} "
+    live = frozenset(name for name, domain in view.study.space.domains.items() if domain.live)
+    return evidence, Hand(f"{where}{result.name}/{trial.id}", live)
 
 
-def finding_lines(finding: Finding, evidence: Evidence, run: str, lang: str) -> list[str]:
+def finding_lines(finding: Finding, evidence: Evidence, hand: Hand | None, lang: str) -> list[str]:
     """A finding in words: what, the numbers, the causes, and the command that changes something."""
     words, text = _WORDS[lang], finding_texts()[finding.id]
     lines = [
@@ -139,7 +156,9 @@ def finding_lines(finding: Finding, evidence: Evidence, run: str, lang: str) -> 
     lines.append(f"  {words['causes']}: " + "; ".join(
         f"{i}. {cause}" for i, cause in enumerate(causes, start=1)))  # fmt: skip
     lines.append(f"  {words['fix']}: {text.fix[lang]}")
-    told = f" {words['or']} ".join(command(r, evidence.known_params, run) for r in finding.remedies)
+    told = f" {words['or']} ".join(
+        command(r, evidence.known_params, hand) for r in finding.remedies
+    )
     if told:
         lines.append(f"  {words['try']}: {told}")
     return lines
@@ -163,11 +182,16 @@ def view_lines(view: Generalization, lang: str) -> list[str]:
     return lines
 
 
-def command(remedy: Remedy, params: Mapping[str, Value], run: str) -> str:
-    """The change as a command where run and value are known, else in short."""
+def command(remedy: Remedy, params: Mapping[str, Value], hand: Hand | None) -> str:
+    """The change as a command where it can be made and the value is known, else in short."""
     target = remedy.target(params)
-    if run and target is not None and remedy.name in params:
-        return f"luthier set {run} {remedy.name}={target:g}"
+    if (
+        hand is not None
+        and target is not None
+        and remedy.name in params
+        and remedy.name in hand.live
+    ):
+        return f"luthier set {hand.run} {remedy.name}={target:g}"
     return _change(remedy) if target is None else f"{remedy.name}={target:g}"
 
 
@@ -184,7 +208,7 @@ def _fact(fact: Fact, names: Mapping[str, str], limit: str) -> str:
     return told
 
 
-def _json(finding: Finding, evidence: Evidence, run: str, lang: str) -> dict[str, Any]:
+def _json(finding: Finding, evidence: Evidence, hand: Hand | None, lang: str) -> dict[str, Any]:
     text = finding_texts()[finding.id]
     return {
         "id": finding.id,
@@ -196,7 +220,7 @@ def _json(finding: Finding, evidence: Evidence, run: str, lang: str) -> dict[str
         "what": text.what[lang],
         "causes": [{"cause": c, "text": text.causes[lang][c]} for c in finding.causes],
         "fix": text.fix[lang],
-        "remedies": [asdict(r) | {"command": command(r, evidence.known_params, run)}
+        "remedies": [asdict(r) | {"command": command(r, evidence.known_params, hand)}
                      for r in finding.remedies],
     }  # fmt: skip
 

@@ -191,6 +191,9 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
     lines = []
     if view.best() is not None:
         lines.append(best_words(result, store))
+    elif seen := [run for run in view.current().values() if len(run.curve)]:
+        lines.append(f"no trial reported a finite {view.study.metric}; look for the cause: "
+                     f"luthier diagnose {result.name}/{seen[0].trial}{where}")  # fmt: skip
     failed = [run for run in view.runs.values() if run.state.value == "failed"]
     if failed:
         lines.append(f"{len(failed)} runs failed; see luthier show {result.name}/{failed[0].trial}")

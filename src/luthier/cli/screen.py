@@ -118,6 +118,7 @@ _REASONS = {
     "slice-end": "waits to go on",
     "done": "trained to the end",
     "outside-best": "outside the best of its rung",
+    "less-promising": "others look more promising",
     "below-median": "below the median",
     "budget-end": "the budget is spent",
     "replaced": "replaced by a better one",

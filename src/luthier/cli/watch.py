@@ -145,12 +145,13 @@ class _Screen:
         if step == self._looked_at_step:
             return
         self._looked_at_step = step
-        evidence, run_id = evidence_of(f"{self._hand.study}/{self._hand.id}", self._store)
+        evidence, hand = evidence_of(f"{self._hand.study}/{self._hand.id}", self._store)
         self._findings = []
         for finding in [f for f in diagnose(evidence) if f.is_alarm][:_N_FINDINGS]:
-            params = self._hand.params
-            able = [r for r in finding.remedies if r.name in params and r.target(params)]
-            told = f"  try {command(able[0], evidence.known_params, run_id)}" if able else ""
+            params, live = self._hand.params, hand.live if hand else frozenset()
+            able = [r for r in finding.remedies
+                    if r.name in params and r.name in live and r.target(params)]  # fmt: skip
+            told = f"  try {command(able[0], evidence.known_params, None)}" if able else ""
             name = finding_texts()[finding.id].name
             words = f"{finding.id} {name}, {finding.confidence:.0%}, from step {finding.onset:g}"
             self._findings.append((words + told, able[0] if able else None))

@@ -34,13 +34,10 @@ class Asha:
         rungs = rung_steps(view, self.first_step, self.eta)
         runs = list(view.current().values())
         promoted = promotions(runs, rungs, self.eta)
-        left: list[Action] = [
-            *stops(view, runs, rungs, self.eta, unpausable=True),
-            *pauses(view, left_behind(runs, promoted)),
-        ]
         actions: list[Action] = list(promoted[: view.n_free])
         points = draw(view, self.sampler, min(view.n_free - len(actions), view.n_new))
         actions += [Start(params=p, to_step=rungs[0], reason="new-point") for p in points]
         if not actions and view.n_free > 0 and not any(run.active for run in runs):
             actions += finale(runs, rungs)
-        return [*left, *actions]
+        stopped = stops(view, runs, rungs, self.eta, unpausable=True)
+        return [*stopped, *pauses(view, left_behind(runs, [*promoted, *actions])), *actions]

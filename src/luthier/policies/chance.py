@@ -1,7 +1,9 @@
 """The chance that a run would have become the best, had it been trained to its end.
 
-    n   trials of the study: those of its budget, or those at the run's step if they are more
-    z   normal score of the run's rank among all that came to its step (0 the middle, low is good)
+    n   trials that the study will have: those of its budget, or as many as will come of it at the
+        rate so far
+    z   normal score of the run's rank (0 the middle, low is good) among all that came to its step,
+        with those that were left before it behind them
     r   correlation of those scores with the final ones, from the runs that were trained to the end
     p   = Phi((q - r z) / sqrt(1 - r^2)),  q = Phi^-1(1 / n)
 
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.study import Run, RunState, StudyView
+from luthier.policies.purse import own_steps, whole_for
 from luthier.policies.rungs import standing
 
 # What is believed of r before any run has finished, and how many runs that belief is worth.
@@ -28,16 +31,27 @@ def chance_of_best(view: StudyView, run: Run, step: float) -> float:
     """Chance in [0, 1] as it looks at `step`, which the run has reached."""
     runs = view.current().values()
     there = [r for r in runs if r.step >= step or r.state in (RunState.FAILED, RunState.LOST)]
-    n = max(len(there), view.study.budget.n_trials or 0)
+    n_behind = sum(r.step < step and r.state in (RunState.PAUSED, RunState.STOPPED) for r in runs)
+    n = max(len(there) + n_behind, _n_expected(view))
     if n == 1:
         return 1.0
     place = next(i for i, other in enumerate(there) if other.id == run.id)
-    scores = normal_scores(np.array([standing(r, step) for r in there]))
+    scores = normal_scores(np.array([standing(r, step) for r in there] + [math.inf] * n_behind))
     done = [i for i, r in enumerate(there) if r.state is RunState.COMPLETED]
     finals = np.array([there[i].curve.best_loss for i in done])
-    r = correlation(scores, done, np.where(np.isfinite(finals), finals, math.inf))
+    r = correlation(scores[: len(there)], done, np.where(np.isfinite(finals), finals, math.inf))
     threshold = _NORMAL.inv_cdf(1.0 / n)
     return _NORMAL.cdf((threshold - r * float(scores[place])) / math.sqrt(1.0 - r * r))
+
+
+def _n_expected(view: StudyView) -> int:
+    """Trials that the study will come to."""
+    n = len(view.trials)
+    if view.study.budget.n_trials is not None:
+        return max(n, view.study.budget.n_trials)
+    whole = whole_for(view, view.n_free + n)
+    spent = sum(own_steps(run) for run in view.runs.values())
+    return n if not (whole and spent) else max(n, round(n * whole / spent))
 
 
 def normal_scores(losses: NDArray[np.float64]) -> NDArray[np.float64]:  # (n,)

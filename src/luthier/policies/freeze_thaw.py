@@ -24,6 +24,7 @@ from luthier.models.priors import Belief
 from luthier.policies.asha import Asha
 from luthier.policies.first_step import telling_step
 from luthier.policies.hunches import belief_of, lowest_so_far
+from luthier.policies.leaving import LESS, left_behind, pauses
 from luthier.policies.picture import Picture
 from luthier.policies.places import encoding_of
 
@@ -59,13 +60,15 @@ class FreezeThaw:
                 "write @luthier.tune(max_steps=30, …) or choose --policy random."
             )
         actions: list[Action] = list(self._stops(view))
-        while view.n_free > 0:
-            action = self._next(view)
+        after = view
+        while after.n_free > 0:
+            action = self._next(after)
             if action is None:
                 break
             actions.append(action)
-            view = _after(view, action)
-        return actions
+            after = _after(after, action)
+        left = left_behind(list(view.current().values()), actions)
+        return [*pauses(view, left, LESS), *actions]
 
     def _stops(self, view: StudyView) -> list[Stop]:
         """What cannot pause is stopped as halving would."""

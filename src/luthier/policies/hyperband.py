@@ -38,9 +38,6 @@ class Hyperband:
         ]
         promoted = [p for steps, own in brackets for p in promotions(own, steps, self.eta)]
         promoted.sort(key=lambda action: -action.to_step)
-        left: list[Action] = [*pauses(view, left_behind(runs, promoted))]
-        for steps, own in brackets:
-            left += stops(view, own, steps, self.eta, unpausable=True)
         actions: list[Action] = list(promoted[: view.n_free])
         points = draw(view, self.sampler, min(view.n_free - len(actions), view.n_new))
         for number, point in enumerate(points, len(view.trials)):
@@ -48,6 +45,9 @@ class Hyperband:
             actions.append(Start(params=point, to_step=first, reason="new-point"))
         if not actions and view.n_free > 0 and not any(run.active for run in runs):
             actions += finale(runs, rungs)
+        left: list[Action] = [*pauses(view, left_behind(runs, [*promoted, *actions]))]
+        for steps, own in brackets:
+            left += stops(view, own, steps, self.eta, unpausable=True)
         return [*left, *actions]
 
 

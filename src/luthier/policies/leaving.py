@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 
-from luthier.core.action import Continue, Pause, Stop
+from luthier.core.action import Action, Continue, Pause, Stop
 from luthier.core.study import Run, RunState, StudyView
 from luthier.policies.chance import chance_of_best
 from luthier.policies.rungs import on_rung
 
 OUTSIDE = "outside-best"
+LESS = "less-promising"  # than others, by a model
 
 
-def pauses(view: StudyView, left: Iterable[Run]) -> list[Pause]:
-    """Says once of each run in `left` that is paused at its rung that it stays there."""
+def pauses(view: StudyView, left: Iterable[Run], reason: str = OUTSIDE) -> list[Pause]:
+    """Says once of each run in `left` that has paused where it was sent that it stays there."""
     return [
-        Pause(run_id=run.id, reason=OUTSIDE, p_best=chance_of_best(view, run, run.step))
+        Pause(run_id=run.id, reason=reason, p_best=chance_of_best(view, run, run.step))
         for run in left
-        if run.state is RunState.PAUSED and run.to_step <= run.step and run.reason != OUTSIDE
+        if run.state is RunState.PAUSED and run.to_step <= run.step and run.reason != reason
     ]
 
 
@@ -41,7 +42,7 @@ def stops(
     return found
 
 
-def left_behind(runs: Sequence[Run], promoted: Iterable[Continue]) -> list[Run]:
-    """All runs but those that are promoted."""
-    going = {action.run_id for action in promoted}
+def left_behind(runs: Sequence[Run], actions: Iterable[Action]) -> list[Run]:
+    """All runs but those that go on."""
+    going = {action.run_id for action in actions if isinstance(action, Continue)}
     return [run for run in runs if run.id not in going]

@@ -36,16 +36,13 @@ class Pasha:
         runs = list(view.current().values())
         used = rungs[: 1 + highest_rung(runs, rungs)]
         promoted = promotions(runs, used, self.eta)
-        left: list[Action] = [
-            *stops(view, runs, used, self.eta, unpausable=True),
-            *pauses(view, left_behind(runs, promoted)),
-        ]
         actions: list[Action] = list(promoted[: view.n_free])
         points = draw(view, self.sampler, min(view.n_free - len(actions), view.n_new))
         actions += [Start(params=p, to_step=rungs[0], reason="new-point") for p in points]
         if not actions and view.n_free > 0 and not any(run.active for run in runs):
             actions += finale(runs, rungs)
-        return [*left, *actions]
+        stopped = stops(view, runs, used, self.eta, unpausable=True)
+        return [*stopped, *pauses(view, left_behind(runs, [*promoted, *actions])), *actions]
 
 
 def highest_rung(runs: Sequence[Run], rungs: Sequence[float]) -> int:

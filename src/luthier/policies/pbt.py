@@ -153,7 +153,8 @@ class Replay:
                 return []
             return [Start(params=self.parts[0][1], to_step=ends[0], reason="schedule")]
         run = view.current()[0]
-        if run.state is not RunState.PAUSED or run.step >= last or not view.n_free:
+        waits = run.state is RunState.PAUSED and run.to_step <= run.step < last
+        if not waits or not view.n_free:
             return []
         now = sum(step <= run.step for step, _ in self.parts) - 1
         wanted = self.parts[now][1]

@@ -82,7 +82,8 @@ def finale(runs: Sequence[Run], rungs: Sequence[float]) -> list[Continue]:
     for step, following in reversed(list(pairwise(rungs))):
         if any(run.step >= following for run in runs):
             return []
-        waiting = [r for r in runs if r.state is RunState.PAUSED and step <= r.step < following]
+        waiting = [r for r in runs if r.state is RunState.PAUSED
+                   and step <= r.step < following and r.to_step <= r.step]  # fmt: skip
         if waiting:
             best = ranked(waiting, step)[0]
             return [Continue(run_id=best.id, to_step=following, reason="best-goes-on")]

@@ -9,15 +9,17 @@ from typing import final
 import pytest
 
 from luthier.contracts import Policy
-from luthier.core.action import Action, Fork, Start
+from luthier.core.action import Action, Author, Fork, Pause, Release, Start
 from luthier.core.budget import Budget
 from luthier.core.domain import Float, Value
 from luthier.core.event import Ended
+from luthier.core.person import waits_for_a_person
 from luthier.core.space import make_space
 from luthier.core.study import RunState, Study, StudyView
 from luthier.stores.memory import MemoryStore
 from luthier.testing.paper import Formula, PaperExecutor
 from luthier.tuner import Tuner
+from luthier.worker.inbox import post
 
 MAX_STEPS, N_TRIALS = 9, 20
 SPACE = make_space({"lr": Float(1e-4, 1.0, log=True, live=True), "x": Float(0.0, 1.0)})
@@ -97,6 +99,29 @@ class PolicyContract(ABC):
         self._check_trials(len(view.trials))
         assert any(run.state is RunState.COMPLETED for run in view.current().values())
 
+    @pytest.mark.parametrize("at_step", [1, 2])
+    def test_what_a_person_paused_waits(self, at_step: int) -> None:
+        """It is not sent on, wherever it stands, until it is handed back; the others are."""
+        store = MemoryStore(question())
+        executor = PaperExecutor(bowl, 2, max_steps=MAX_STEPS)
+        person = _Pauses(store, at_step)
+        Tuner(store, self.make(), executor, observe=person.look, clock=executor.clock).run()
+        view = store.view()
+        asked = next(e for e in view.diary if e.action.author is Author.HUMAN)
+        run = view.runs[asked.run_id]
+        assert (asked.state, run.state) == ("obeyed", RunState.PAUSED)
+        assert run.step == asked.step
+        completed = any(other.state is RunState.COMPLETED for other in view.runs.values())
+        assert completed or not self.goes_on
+        tuner = Tuner(store, self.make(), executor, clock=executor.clock)
+        tuner.enact(Release(run_id=run.id, reason="yours", author=Author.HUMAN))
+        handed = store.view().runs[run.id]
+        assert not waits_for_a_person(store.view(), handed)
+        assert handed.to_step <= handed.step, "a policy may send it on"
+        tuner.run()
+        store.close()
+        assert not any(r.active for r in store.view().runs.values())
+
     def test_runs_that_cannot_pause(self) -> None:
         """Training code that attached nothing ends the study too."""
         view = tuned(self.make(), bowl, 2, pausable=False).view()
@@ -129,6 +154,23 @@ def tuned(
     finally:
         store.close()  # its folder; what it knows stays
     return store
+
+
+@final
+@dataclass(slots=True)
+class _Pauses:
+    """Somebody who pauses the first run that comes to a step."""
+
+    store: MemoryStore
+    at_step: int
+    asked: bool = False
+
+    def look(self, view: StudyView) -> None:
+        there = [r.id for r in view.runs.values() if r.step >= self.at_step and not r.state.ended]
+        if there and not self.asked:
+            pause = Pause(run_id=there[0], reason="by hand", author=Author.HUMAN)
+            post(self.store.paths.orders, pause)
+            self.asked = True
 
 
 class _Killed(Exception):

@@ -154,6 +154,7 @@ export default {
   "reason.promoted": "promoted",
   "reason.best-goes-on": "the best goes on",
   "reason.most-promising": "most promising",
+  "reason.less-promising": "others look more promising",
   "reason.may-take-off": "sits still, may take off late",
   "reason.prior-doubted": "new point; a prior is doubted",
   "reason.outside-best": "outside the best of its rung",
