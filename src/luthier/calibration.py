@@ -1,6 +1,7 @@
 """The beginning of a study that nobody gave a policy: measure, choose, go on with the choice.
 
 The measured run is the study's first trial, at the default point: what it has trained is kept.
+Where it breaks before it reports, another point is tried.
 Copies of it, that are not, show what threads and runs side by side are worth.
 """
 
@@ -76,10 +77,11 @@ class Calibration:
         if not view.trials:
             if self._local is not None:
                 self._local.load()
-            self._asked_s = time.perf_counter()
-            return [Start(params=_point(view), to_step=1, reason=REASON)]
-        run = next(iter(view.current().values()))
+            return self._begin(_point(view))
+        run = list(view.current().values())[-1]
         self._look(run)
+        if _told_nothing(run) and not self._only_look and view.n_new:
+            return self._begin(*draw(view, Random(), 1))  # the tuner says when it is enough
         if self._began_s is None and run.state is RunState.PENDING:
             return []
         if run.active and not self._spent() and not (run.step >= 1 and not run.pausable):
@@ -89,6 +91,10 @@ class Calibration:
             if (slice_ := self._second_slice(view, run)) > run.step:
                 return [Continue(run_id=run.id, to_step=slice_, reason=REASON)]
         return self._choose(view, run)
+
+    def _begin(self, *points: Mapping[str, Value]) -> Sequence[Action]:
+        self._began_s, self._asked_s = None, time.perf_counter()
+        return [Start(params=point, to_step=1, reason=REASON) for point in points]
 
     def interrupt(self) -> None:
         """End the measurement at once, without a choice; safe in a signal handler."""
@@ -127,7 +133,7 @@ class Calibration:
         return min(1 + n, most)
 
     def _choose(self, view: StudyView, run: Run) -> Sequence[Action]:
-        if self._only_look and run.state is RunState.FAILED and run.step < 1:
+        if self._only_look and _told_nothing(run):
             why = [run.reason, *run.error.strip().splitlines()][-1]
             raise TrainingError(
                 f"nothing could be measured at {point_words(run.params)}: {why}.", run.error
@@ -196,6 +202,8 @@ class Calibration:
 
     def _step_s(self, run: Run) -> float | None:
         """Seconds a step, without the way to the first one where that can be told apart."""
+        if _told_nothing(run):
+            return None
         if len(self._samples) >= 2:
             (first, first_s), (last, last_s) = self._samples[0], self._samples[-1]
             if last > first:
@@ -235,6 +243,11 @@ def asked_of(mode: str | None, workers: int | None, n_children: int | None) -> d
     """What the user gave, for `choose`."""
     known: Mode | None = mode  # type: ignore[assignment]
     return {"mode": known, "workers": workers, "n_children": n_children}
+
+
+def _told_nothing(run: Run) -> bool:
+    """Whether it broke before its first report."""
+    return run.state is RunState.FAILED and not len(run.curve)
 
 
 def _point(view: StudyView) -> dict[str, Value]:

@@ -191,7 +191,9 @@ def _tuples(value: Any) -> Any:  # noqa: ANN401
 def _find(family: str, name: str) -> Any:  # noqa: ANN401
     table = known(family)
     if name not in table:
-        names = sorted({*table, *(PAIRS if family == "policies" else ())})
+        names = ", ".join(sorted({*table, *(PAIRS if family == "policies" else ())}))
+        if family == "policies":
+            names += f"; auto; and, to train every point to the end, {', '.join(known('samplers'))}"
         raise UnknownNameError(f"no {name!r} among the {family}; known are {names}.")
     return _load(table[name])
 

@@ -196,6 +196,32 @@ def test_what_raises_at_once_is_not_measured(tmp_path: Path) -> None:
     assert "full trainings" not in told.stdout
 
 
+def test_a_point_that_breaks_is_not_measured(tmp_path: Path) -> None:
+    """Another is; and where all break, there is the script's traceback and no choice."""
+    script = tmp_path / "breaks.py"
+    script.write_text(
+        "import time, luthier\n"
+        "@luthier.tune(minimize='loss', max_steps=3, space={'lr': luthier.Float(0.0, 1.0)})\n"
+        "def train(run):\n"
+        "    for step in run.steps():\n"
+        "        time.sleep(0.01)\n"
+        "        if ALL or run.params.lr == 0.5:\n"
+        "            raise ValueError('broken on purpose')\n"
+        "        run.report(loss=run.params.lr)\n"
+        "ALL = False\n"
+    )
+    result = search(script, time="10s", trials=3)
+    facts = result.store.recipe["choice"]["facts"]
+    assert "lr=0.5" not in facts["measured_at"]
+    assert 0.009 < facts["step_s"] < 0.2
+    assert [run.state for run in result.view.runs.values()].count(RunState.FAILED) == 1
+    script.write_text(script.read_text().replace("ALL = False", "ALL = True"))
+    told = luthier("tune", str(script), "--time", "10s", "--store", "t.db", folder=tmp_path)
+    assert told.returncode == 1
+    assert "broken on purpose" in told.stderr
+    assert "a step takes" not in told.stderr
+
+
 def test_a_panda_needs_a_live_rate(script: Path) -> None:
     """The script's rate is not live: said before anything trains."""
     error = PolicyError if AUTOPILOT else Exception

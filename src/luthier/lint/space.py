@@ -7,7 +7,7 @@ from typing import final
 
 from luthier.analysis.case import Case, Source
 from luthier.analysis.sites import Site
-from luthier.core.domain import Choice, Domain, Float, Int, Value
+from luthier.core.domain import Choice, Constant, Domain, Float, Int, Value
 from luthier.lint.finding import Finding, Rule, Severity
 
 _RATE = re.compile(r"(^|_)(lr|learning_rate)$")
@@ -172,6 +172,47 @@ class EvenKernelOffered(Rule):
                 )
 
 
+@final
+class PairHeld(Rule):
+    """A pair of numbers given for what is one number: a range without its kind."""
+
+    code = "L73"
+    severity = Severity.WARNING
+    needs = ("space",)
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """Parameters whose range is known, held at two numbers of which the first is the lower."""
+        for name, domain in case.subject.space.domains.items():
+            if not isinstance(domain, Constant) or not any(r.search(name) for r in _RECOMMENDED):
+                continue
+            match domain.value:
+                case (int() | float() as low, int() | float() as high) if low < high:
+                    kind = "Int" if isinstance(low, int) and isinstance(high, int) else "Float"
+                    yield self.found(
+                        name,
+                        _site(case, name, r""),
+                        parameter=name,
+                        value=str(domain.value),
+                        range=f"luthier.{kind}({low:g}, {high:g}"
+                        + (", log=True)" if 0 < low <= high / _LOG_RATIO else ")"),
+                    )
+
+
+@final
+class NothingSearched(Rule):
+    """Several trials of one and the same point."""
+
+    code = "L74"
+    severity = Severity.WARNING
+    needs = ("space", "trials")
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """A space of constants, or none, beside a budget of more than one trial."""
+        n_trials = case.subject.trials or 0
+        if n_trials > 1 and not _searched(case):
+            yield self.found("", _site(case, ""), n_trials=n_trials)
+
+
 def _searched(case: Case) -> dict[str, Domain]:
     space = case.subject.space
     return {name: space.domains[name] for name in space.names}
@@ -196,16 +237,13 @@ def _is_even(value: Value) -> bool:
     return any(isinstance(size, int) and size > 0 and size % 2 == 0 for size in sizes)
 
 
-def _site(case: Case, name: str) -> Site | None:
-    """The line of the script that names the parameter, as a string or as a keyword."""
+def _site(case: Case, name: str, value: str = r"(luthier\.)?(Float|Int|Choice)\b") -> Site | None:
+    """The line of the script that gives the parameter such a value, by a string or a keyword."""
     source: Source | None = case.source
     if source is None:
         return case.subject.where
     named = (
-        re.compile(
-            rf"""["']{re.escape(name)}["']\s*:|\b{re.escape(name)}\s*=\s*(luthier\.)?"""
-            r"(Float|Int|Choice)\b"
-        )
+        re.compile(rf"""["']{re.escape(name)}["']\s*:|\b{re.escape(name)}\s*=\s*{value}""")
         if name
         else re.compile(r"\bspace\s*=")
     )
@@ -222,4 +260,6 @@ RULES = (
     RangeFarFromRecommended(),
     SeedSearched(),
     EvenKernelOffered(),
+    PairHeld(),
+    NothingSearched(),
 )
