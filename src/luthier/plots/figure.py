@@ -1,6 +1,7 @@
 """One look for all pictures, and their way to a file. No global state of matplotlib is touched."""
 
 import functools
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ _CJK_FILES = ("notosanscjk", "wqy-zenhei", "pingfang", "simhei")
 def save(draw: Callable[[], Any], path: Path) -> None:
     """Draw and write a figure; OptionError when matplotlib is missing or the file cannot be."""
     check_name(path)
-    with look(), warnings.catch_warnings():
+    with look(), warnings.catch_warnings(), _font_at_hand():
         # boxes in a picture are no reason for a page of warnings, one for each character
         if not _cjk_fonts():
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -29,6 +30,18 @@ def save(draw: Callable[[], Any], path: Path) -> None:
             figure.savefig(path, dpi=150, bbox_inches="tight", facecolor="white")
         except OSError as error:
             raise OptionError(f"{path} cannot be written: {error}.") from error
+
+
+@contextmanager
+def _font_at_hand() -> Iterator[None]:
+    """A Chinese font that has only one weight serves for all of them; nobody need be told."""
+    log = logging.getLogger("matplotlib.font_manager")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager
