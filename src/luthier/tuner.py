@@ -17,6 +17,7 @@ from luthier.core.action import (
     Continue,
     Fork,
     Hold,
+    Mark,
     Pause,
     Release,
     RollBack,
@@ -176,6 +177,11 @@ class Tuner:
             case Pause(reason=reason) if not waits_for_a_person(view, run):  # it stays: say why
                 stays = Ended(run.id, RunState.PAUSED, None, None, reason)
                 return [Obeyed(run.id, number, run.step), stays], None
+            case Mark(reason=name) if run.checkpoints and run.checkpoints[-1].step == run.step:
+                here = run.checkpoints[-1]
+                kept = ", ".join(filter(None, (here.kept, f"mark: {name}")))
+                marked = Saved(run.id, replace(here, kept=kept))
+                return [marked, Obeyed(run.id, number, run.step)], None
             case _:
                 return [Refused(number, f"run {run.id} is {run.state} already")], None
 

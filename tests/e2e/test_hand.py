@@ -262,6 +262,8 @@ def test_two_terminals_at_once(script: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (hand.run.state, hand.run.reason) == (RunState.PAUSED, "lunch")
     # without a tuner: at once, and for the next time it trains
     assert "obeyed" in luthier(script, "set", "0", "lr=0.005").stdout
+    assert "obeyed" in luthier(script, "mark", "0", "table").stdout
+    assert "mark: table" in hand.run.checkpoints[-1].kept.split(", ")
     monkeypatch.setenv("BATCH_S", "0")
     done = luthier(script, "resume", "0")
     assert done.returncode == 0, done.stderr
