@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from luthier.core.study import Run
 from luthier.models.encoding import Encoding
-from luthier.models.idle import at_chance
+from luthier.models.idle import at_chance, moves_of
 from luthier.models.kernel import Kernel
 from luthier.models.process import Process, fit
 from luthier.models.ragged import is_ragged
@@ -27,10 +27,13 @@ N_FIT, N_ITERATIONS = 90, 12  # readings that a kernel is fitted to, and steps o
 N_READINGS = 600  # readings that a prediction rests on
 _GROWTH = 1.25  # a kernel is fitted anew when there are so many times more runs
 _N_KEPT = 16
+_LEAST = 1e-3  # deviation of a prediction
+_LOWEST, _HIGHEST = 0.5, 4.0  # widening
 Z80 = 1.2816  # standard deviations to either side that hold 80 % of a normal distribution
 
-_USUAL_WIDENING, _N_USUAL = 1.6, 20  # believed before, and how many scores that is worth
-_FURTHER = 1.1  # what is to come lies further off than what was hidden
+_USUAL_WIDENING, _N_USUAL = 1.25, 20  # believed before, and how many scores that is worth
+_FURTHER = 1.2  # what is to come lies further off than what was hidden: runs that were left
+_POWER = 0.27  # how it grows with the points of the grid that lie between
 
 _kernels: OrderedDict[bytes, tuple[Kernel, float]] = OrderedDict()
 
@@ -44,14 +47,26 @@ class CurveModel:
     warp: Warp
     readings: Readings
     lowest: Array  # (runs,) lowest reading of each run
+    newest: Index  # (runs,) place in the grid of the newest; -1 where there is none
     widening: float  # of the standard deviations, so that 80 % intervals held on what was hidden
+    seat: Array  # (runs,) newest loss
+    stir: float  # by how much those who sit at chance move, a standard deviation of the loss
     idle: NDArray[np.bool_]  # (runs,) that sit at the level of one who knows nothing
     ragged: bool  # curves are read, and predicted, by their lowest loss so far
 
     def predict(self, x: Array, own: Index, step: Index) -> tuple[Array, Array]:
         """Mean and standard deviation of readings to come, warped; as in `Process.predict`."""
         mean, spread = self.process.predict(x, own, step)
-        return mean, self.widening * np.sqrt(spread**2 + self.process.kernel.noise)
+        of_run = own.reshape(-1, *(1,) * (step.ndim - 1))
+        wider = _wider(step - np.append(self.newest, -1)[of_run])
+        spread = self.widening * wider * np.sqrt(spread**2 + self.process.kernel.noise)
+        sits = np.append(self.idle, False)[of_run]
+        if sits.any():  # it is hopeless to the search, and expected to stay where it is
+            seat, stir = np.append(self.seat, np.nan)[of_run], self.stir * wider
+            low, high = self.warp(seat - stir), self.warp(seat + stir)
+            mean = np.where(sits, self.warp(seat), mean)
+            spread = np.where(sits, np.maximum((high - low) / 2.0, _LEAST), spread)
+        return mean, spread
 
     @classmethod
     def of(
@@ -72,6 +87,9 @@ class CurveModel:
         readings = Readings.of(runs, grid, first_step)
         sitting = at_chance(readings, len(runs)) & (not with_idle)
         ragged = is_ragged(readings, sitting)
+        newest, seat = np.full(len(runs), -1), np.full(len(runs), np.nan)
+        newest[readings.run], seat[readings.run] = readings.step, readings.loss  # the last counts
+        stir = moves_of(readings, sitting) / Z80
         loss = np.where(sitting, np.inf, readings.low if ragged else readings.loss)
         readings = replace(readings, loss=loss, low=np.where(sitting, np.inf, readings.low))
         if not np.isfinite(readings.loss).any():
@@ -89,7 +107,7 @@ class CurveModel:
                  for k in [_next_step(run, readings, i)] if k < len(grid)]  # fmt: skip
         pending = np.array(ahead, dtype=np.int64).reshape(-1, 2)
         process = process.expecting(pending[:, 0], pending[:, 1])
-        return cls(process, warp, readings, lowest, widening, idle, ragged)
+        return cls(process, warp, readings, lowest, newest, widening, seat, stir, idle, ragged)
 
 
 def _next_step(run: Run, readings: Readings, number: int) -> int:
@@ -148,9 +166,19 @@ def _widening(kernel: Kernel, x: Array, u: Array, run: Index, step: Index, z: Ar
     shown = ~hidden
     process = Process.condition(kernel, x, u, run[shown], step[shown], z[shown])
     mean, spread = process.predict(x[run[hidden]], run[hidden], step[hidden])
-    scores = np.abs(z[hidden] - mean) / np.sqrt(spread**2 + kernel.noise)
+    before = np.maximum.accumulate(np.where(shown, np.arange(len(run)), 0))  # shown of its run
+    ahead = _wider(step - step[before])[hidden]
+    scores = np.abs(z[hidden] - mean) / (ahead * np.sqrt(spread**2 + kernel.noise))
     needed = _FURTHER * float(np.quantile(scores, 0.8)) / Z80
-    return float(np.clip((n * needed + _N_USUAL * _USUAL_WIDENING) / (n + _N_USUAL), 0.8, 4.0))
+    return float(
+        np.clip((n * needed + _N_USUAL * _USUAL_WIDENING) / (n + _N_USUAL), _LOWEST, _HIGHEST)
+    )
+
+
+def _wider(ahead: Index) -> Array:
+    """What lies far ahead is less certain than a model thinks, and the next point more."""
+    wider: Array = np.maximum(ahead, 1) ** _POWER
+    return wider
 
 
 def _rungs(grid: Index) -> Index:
