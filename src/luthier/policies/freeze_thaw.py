@@ -35,6 +35,7 @@ _N_BELIEVED = 64  # points drawn from priors, of which the first that is new sta
 _N_DRAWN = 3  # or where they are stated, the likeliest of so many
 _ETA_UNSURE = 2  # one run in so many goes on to the next rung while first losses say little
 _N_AT_LEAST = 9  # runs before the model, however long they are
+_LATE_FROM = 2.5  # trainings' worth of steps, from when on
 _LATE_SHARE = 0.25  # of the decisions look after one who sits at chance, and may take off late
 _SEED = 7
 
@@ -94,8 +95,9 @@ class FreezeThaw:
         action = None
         if picture is None or early or rng.random() < self.halving:
             action = self._by_halving(view, picture, rng, first)
-        if action is None and picture is not None and picture.model.idle.any():
-            action = picture.longest_sitter() if rng.random() < _LATE_SHARE else None
+        some_sit = picture is not None and picture.model.idle.any() and n_steps >= _LATE_FROM * last
+        if action is None and picture is not None and some_sit and rng.random() < _LATE_SHARE:
+            action = picture.longest_sitter()
         if action is None and picture is not None:
             action = picture.best_of_all(rng)
         return action
