@@ -170,6 +170,33 @@ def test_code_with_threads_falls_back_to_fresh_processes(
     assert {run.state for run in result.view.runs.values()} == {RunState.COMPLETED}
 
 
+def test_the_thread_of_an_allocator_is_no_reason_not_to_fork(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Importing pandas loads pyarrow, whose jemalloc starts one; runs compute with both."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    path = write(
+        tmp_path,
+        "frames.py",
+        """
+        import os, pandas, pyarrow, pyarrow.compute
+        TABLE = pandas.DataFrame({"x": range(1000), "word": ["a", "b"] * 500})
+        PARENT = os.getpid()
+        @luthier.tune(minimize="loss", max_steps=2, space={"lr": luthier.Float(0.1, 1.0)})
+        def train(run):
+            assert os.getppid() == PARENT, "not forked from where the script was imported"
+            for _ in run.steps():
+                total = pyarrow.compute.sum(pyarrow.Table.from_pandas(TABLE)["x"]).as_py()
+                assert total == TABLE.groupby("word").x.sum().sum()
+                run.report(loss=total * run.params.lr)
+        """,
+    )
+    result = search(path, trials=6, policy="full")
+    assert "fresh processes" not in capsys.readouterr().err
+    assert [run.state for run in result.view.runs.values()] == [RunState.COMPLETED] * 6
+
+
 def test_unknown_names(script: Path) -> None:
     from luthier.core.errors import UnknownNameError
 
