@@ -21,6 +21,11 @@ def number(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else str(value)
 
 
+def counted(n: int, word: str) -> str:
+    """A number of things."""
+    return f"{n} {word}" + ("" if n == 1 else "s")
+
+
 def params_words(run: Run) -> str:
     """The parameters on one line."""
     return " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}"
@@ -151,7 +156,7 @@ def best_words(result: api.StudyResult, store: str, *, as_json: bool = False) ->
         return json.dumps({**_run_json(view, best.run), "checkpoint": path and str(path)})
     values = curve_values(view, best.run)
     lines = [
-        f"best of {len(view.trials)} trials: trial {best.run.trial}, "
+        f"best of {counted(len(view.trials), 'trial')}: trial {best.run.trial}, "
         f"{view.study.metric} {number(best.value)} at step {best.step:g}",
         f"  params      {params_words(best.run)}",
         f"  curve       {sparkline(values, 40)}  {number(values[0])} → {number(values[-1])}",
@@ -196,7 +201,8 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
                      f"luthier diagnose {result.name}/{seen[0].trial}{where}")  # fmt: skip
     failed = [run for run in view.runs.values() if run.state.value == "failed"]
     if failed:
-        lines.append(f"{len(failed)} runs failed; see luthier show {result.name}/{failed[0].trial}")
+        which = f"{result.name}/{failed[0].trial}"
+        lines.append(f"{counted(len(failed), 'run')} failed; see luthier show {which}")
     if not result.store.closed:
         lines.append(f"paused; go on with: luthier resume {result.name}{where}")
     return "\n".join(lines) or "nothing was trained"

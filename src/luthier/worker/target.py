@@ -43,8 +43,9 @@ def load_target(target: str) -> Any:  # noqa: ANN401  a tunable, or a plain func
         return getattr(module, name)
     found = _tunables(module)
     if len(found) != 1:
+        told = f" ({', '.join(found)})" if found else ""
         raise TargetError(
-            f"{source} has {len(found)} functions under @luthier.tune {found or ''}; expected one. "
+            f"{source} has {len(found)} functions under @luthier.tune{told}; expected one. "
             + (f"Say which: {source}:{found[0]}" if found else "Put @luthier.tune(…) above it.")
         )
     return getattr(module, found[0])
