@@ -50,6 +50,7 @@ class Started:
     step: float
     pausable: bool
     read_back: Mapping[str, Value] = field(default_factory=dict)  # what the optimizer holds
+    train_s: float | None = None  # at this moment; None: not known
 
 
 @final

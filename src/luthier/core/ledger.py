@@ -87,11 +87,8 @@ class Ledger:
                 state = RunState.PENDING if state is RunState.PAUSED else state
                 self._update(run_id, to_step=to_step, state=state)
                 return run_id
-            case Started(run_id=run_id, step=step, pausable=pausable, read_back=read_back):
-                self._update(
-                    run_id, state=RunState.RUNNING, step=step, pausable=pausable,
-                    read_back=read_back,
-                )  # fmt: skip
+            case Started(run_id=run_id):
+                self._start(event)
                 return run_id
             case Saved(run_id=run_id, checkpoint=checkpoint):
                 others = (c for c in self.runs[run_id].checkpoints if c.step != checkpoint.step)
@@ -156,8 +153,18 @@ class Ledger:
             self._grown.add(event.run_id)
         self._update(event.run_id, step=float(rows[-1, 0]), train_s=float(rows[-1, 1]))
 
+    def _start(self, event: Started) -> None:
+        run = self.runs[event.run_id]
+        self._update(
+            run.id, state=RunState.RUNNING, step=event.step, pausable=event.pausable,
+            read_back=event.read_back, n_starts=run.n_starts + (event.train_s is not None),
+            train_s=run.train_s if event.train_s is None else event.train_s,
+            pausing_s=run.pausing_s + _since(run, event.train_s),
+        )  # fmt: skip
+
     def _end(self, event: Ended) -> None:
         run = self.runs[event.run_id]
+        paused = event.state is RunState.PAUSED and run.n_starts > 0
         self._update(
             event.run_id,
             state=event.state,
@@ -165,6 +172,7 @@ class Ledger:
             train_s=run.train_s if event.train_s is None else event.train_s,
             reason=event.reason,
             error=event.error,
+            pausing_s=run.pausing_s + (_since(run, event.train_s) if paused else 0.0),
         )
 
     def _series(self, run_id: str) -> Series:
@@ -174,6 +182,11 @@ class Ledger:
 
     def _update(self, run_id: str, **fields: object) -> None:
         self.runs[run_id] = replace(self.runs[run_id], **fields)  # type: ignore[arg-type]
+
+
+def _since(run: Run, train_s: float | None) -> float:
+    """Seconds since the run's last report or end."""
+    return 0.0 if train_s is None else max(0.0, train_s - run.train_s)
 
 
 def _by_step(checkpoints: Iterable[Checkpoint]) -> tuple[Checkpoint, ...]:

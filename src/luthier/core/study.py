@@ -123,6 +123,8 @@ class Run:
     seed: int | None = None  # in place of the trial's
     held: bool = False  # a human has taken it out of the policy's hands
     read_back: Mapping[str, Value] = field(default_factory=dict)  # live values, as last found
+    pausing_s: float = 0.0  # of `train_s`: up to the loop, restoring included, and saving at pauses
+    n_starts: int = 0  # times that its loop began, where that was measured
 
     @property
     def attempt(self) -> int:

@@ -25,6 +25,7 @@ from luthier.policies.asha import Asha
 from luthier.policies.first_step import telling_step
 from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.leaving import LESS, left_behind, pauses
+from luthier.policies.pausing import least_slice, pause_steps
 from luthier.policies.picture import Picture
 from luthier.policies.places import encoding_of
 
@@ -108,7 +109,9 @@ class FreezeThaw:
         n_workers = view.n_free + sum(run.active for run in view.runs.values())
         unsure = first_step > 1 and n_workers <= 1
         eta = min(self.eta, _ETA_UNSURE) if unsure else self.eta
-        return Asha(self.sampler, eta, first_step)
+        last, nothing = float(view.study.max_steps or 1), np.zeros(1)
+        least = round(least_slice(pause_steps(view), nothing, last)[0])
+        return Asha(self.sampler, eta, max(first_step, least))
 
     def _by_halving(
         self, view: StudyView, picture: "Picture | None", rng: np.random.Generator, first_step: int

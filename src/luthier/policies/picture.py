@@ -17,6 +17,7 @@ from luthier.models.priors import Belief
 from luthier.models.readings import log_grid
 from luthier.models.reliability import broke, reliability
 from luthier.policies.hunches import belief_of, lowest_so_far
+from luthier.policies.pausing import least_slice, pause_steps
 from luthier.policies.places import encoding_of, key_of, listed
 
 Array = NDArray[np.float64]
@@ -43,6 +44,7 @@ class Picture:
     belief: Belief
     broken: NDArray[np.bool_]  # (runs,)
     first_step: int = 1  # from which on losses are believed
+    pause: float = 0.0  # its cost, in steps
 
     @classmethod
     def of(
@@ -66,7 +68,8 @@ class Picture:
         unknown = np.isnan(lowest_so_far(runs))
         lowest = np.where(unknown, np.nan, model.lowest)
         belief = belief_of(view.study.space, units, lowest)
-        return cls(view, runs, encoding, units, x, model, belief, broke(runs), first_step)
+        pause = pause_steps(view)
+        return cls(view, runs, encoding, units, x, model, belief, broke(runs), first_step, pause)
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
         """The most promising new point."""
@@ -94,7 +97,8 @@ class Picture:
             point = self._point(units, np.array([choice - len(paused)]))
             if point is not None:
                 reason = "prior-doubted" if self._doubts() else "new-point"
-                return Start(params=point, to_step=self.first_step, reason=reason)
+                to_step = float(self._slice_ends(np.zeros(1))[0])
+                return Start(params=point, to_step=to_step, reason=reason)
         return None
 
     def longest_sitter(self) -> Action | None:
@@ -114,11 +118,22 @@ class Picture:
         return self._slice(max(paused, key=lambda run: run.step), "may-take-off")
 
     def _slice(self, run: Run, reason: str) -> Continue:
-        """Up to the next point of the grid that is believed."""
-        grid = self.model.readings.grid
-        following = float(grid[np.searchsorted(grid, run.step, side="right")])
-        to_step = max(following, float(self.first_step))
+        to_step = float(self._slice_ends(np.array([run.step]))[0])
         return Continue(run_id=run.id, to_step=to_step, reason=reason)
+
+    def _following(self, at: Array) -> NDArray[np.int64]:
+        """Places in the grid of the next points that are far enough to be worth a pause."""
+        grid = self.model.readings.grid
+        far = at + least_slice(self.pause, at, float(grid[-1]))
+        return np.maximum(np.searchsorted(grid, at, side="right"), np.searchsorted(grid, far))
+
+    def _slice_ends(self, at: Array) -> Array:
+        """Where slices from steps `at` end: at points of the grid that are believed."""
+        grid = self.model.readings.grid
+        ends: Array = np.maximum(
+            grid[np.minimum(self._following(at), len(grid) - 1)], self.first_step
+        )
+        return ends.astype(np.float64)
 
     def _contenders(self, paused: NDArray[np.int64]) -> NDArray[np.int64]:
         """Of these runs the best of all, and those that may yet end better than it."""
@@ -175,14 +190,13 @@ class Picture:
         """
         grid, warp = self.model.readings.grid, self.model.warp
         best = float(warp(np.array([self.model.lowest.min()]))[0])
-        following = np.searchsorted(grid, at, side="right")
-        slice_end = np.maximum(grid[np.minimum(following, len(grid) - 1)], self.first_step)
-        places = np.minimum(following[:, None] + np.array(_HORIZONS), len(grid) - 1)
+        slice_end = self._slice_ends(at)
+        places = np.minimum(self._following(at)[:, None] + np.array(_HORIZONS), len(grid) - 1)
         mean, spread = self.model.process.predict(x, own, places)
         fall = np.maximum(warp.gain(mean, spread), 1e-30)
         ends = grid[places].astype(np.float64)
         steps = _expected_steps(at[:, None], slice_end[:, None], ends, (best - mean) / spread)
-        merit: Array = (np.log(fall) - np.log(steps)).max(axis=1)
+        merit: Array = (np.log(fall) - np.log(steps + self.pause)).max(axis=1)
         return merit
 
     def _hopeful(self, rng: np.random.Generator) -> Array:

@@ -17,7 +17,7 @@ from luthier.core.study import Checkpoint, Run, RunState, Trial
 Losses = tuple[float | None, np.ndarray, np.ndarray]
 _RUN = (
     "key, id, trial, params, to_step, parent, state, step, train_s, pausable, reason, error, "
-    "heard, seed, held, read_back"
+    "heard, seed, held, read_back, pausing_s, n_starts"
 )
 _ACTION = "number, kind, run, fields, asked_s, state, step, read_back, why, before, ticket"
 
@@ -178,13 +178,13 @@ def _run(
     read: dict[str, dict[str, Any]],
 ) -> Run:
     _, run_id, trial, params, to_step, parent, state, *rest = row
-    step, train_s, pausable, reason, error, heard, seed, held, read_back = rest
+    step, train_s, pausable, reason, error, heard, seed, held, read_back, *pausing = rest
     came_from = Checkpoint(**json.loads(parent)) if parent else None
     saved = tuple(Checkpoint(run_id, *c) for c in checkpoints)
     return Run(
         run_id, trial, _params(params, read), to_step, came_from, RunState(state), step, train_s,
         bool(pausable), reason, error, curve, saved, heard, seed, bool(held),
-        _params(read_back, read),
+        _params(read_back, read), *pausing,
     )  # fmt: skip
 
 

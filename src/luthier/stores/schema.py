@@ -92,6 +92,11 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX run_revision ON run (study, revision);
     CREATE INDEX action_revision ON action (study, revision);
     """,
+    # what pausing costs
+    """
+    ALTER TABLE run ADD COLUMN pausing_s REAL NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN n_starts INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

@@ -280,17 +280,19 @@ class SqliteStore:
             rows.append(
                 (self._key, run.id, run.trial, json.dumps(dict(run.params)), run.to_step, parent,
                  run.state.value, run.step, run.train_s, run.pausable, run.reason, run.error,
-                 run.heard, run.seed, run.held, json.dumps(dict(run.read_back)), self._revision)
+                 run.heard, run.seed, run.held, json.dumps(dict(run.read_back)), run.pausing_s,
+                 run.n_starts, self._revision)
             )  # fmt: skip
         self._db.executemany(
             "INSERT INTO run (study, id, trial, params, to_step, parent, state, step, train_s, "
-            "pausable, reason, error, heard, seed, held, read_back, revision) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "pausable, reason, error, heard, seed, held, read_back, pausing_s, n_starts, revision) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (study, id) DO UPDATE SET params = excluded.params, "
             "to_step = excluded.to_step, state = excluded.state, step = excluded.step, "
             "train_s = excluded.train_s, pausable = excluded.pausable, reason = excluded.reason, "
             "error = excluded.error, heard = excluded.heard, held = excluded.held, "
-            "read_back = excluded.read_back, revision = excluded.revision",
+            "read_back = excluded.read_back, pausing_s = excluded.pausing_s, "
+            "n_starts = excluded.n_starts, revision = excluded.revision",
             rows,
         )
 

@@ -83,7 +83,7 @@ class StoreContract(ABC):
         store.record([Asked(1, start, 7.0)])
         run_id = propose(store, 0)
         saved = [Checkpoint(run_id, step, f"{step}.ckpt", 10, 99, -0.5) for step in (1, 2)]
-        store.record([Obeyed(run_id, 1, 0.0), Started(run_id, 0, True, {"lr": 0.5})])
+        store.record([Obeyed(run_id, 1, 0.0), Started(run_id, 0, True, {"lr": 0.5}, 0.25)])
         store.record([Saved(run_id, c) for c in saved])
         store.record([Dropped(run_id, 1, "superseded"), Heard(run_id, 123), Ticked(4.5)])
         store.record([Ended(run_id, RunState.PAUSED, 2, 3.5, "slice-end")])
@@ -94,6 +94,7 @@ class StoreContract(ABC):
         store = self.reopen(store)
         run = store.view().runs[run_id]
         assert (run.state, run.reason, run.step, run.train_s) == ("paused", "slice-end", 2, 3.5)
+        assert (run.n_starts, run.pausing_s) == (1, 3.5), "nothing was reported in between"
         assert run.checkpoints == (saved[1],)
         assert run.latest == saved[1]
         assert run.heard == 123

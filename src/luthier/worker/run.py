@@ -329,7 +329,8 @@ class LiveRun:
 
     def _announce(self, step: float, *, pausable: bool) -> None:
         self._announced = True
-        self._say("started", step, pausable, shown(self._live.read()))
+        train_s = self.train_s if pausable else None  # else the first step is in it
+        self._say("started", step, pausable, shown(self._live.read()), train_s)
 
     def _freeze(self) -> None:
         """Parts that the run's parameters say stand still from the start."""

@@ -147,8 +147,8 @@ def _kind(line: list[Any]) -> tuple[str, tuple[str, ...]]:
 
 def _event(run_id: str, line: list[Any]) -> Event:
     match line:
-        case ["started", step, pausable, read_back]:
-            return Started(run_id, step, pausable, read_back)
+        case ["started", step, pausable, read_back, *train_s]:  # not in wires of older versions
+            return Started(run_id, step, pausable, read_back, *train_s)
         case ["saved", step, file, n_bytes, crc32, loss, kept]:
             return Saved(run_id, Checkpoint(run_id, step, file, n_bytes, crc32, loss, kept))
         case ["dropped", step, reason]:
