@@ -29,19 +29,26 @@ _NORMAL = NormalDist()
 
 def chance_of_best(view: StudyView, run: Run, step: float) -> float:
     """Chance in [0, 1] as it looks at `step`, which the run has reached."""
+    return chances_at(view, step)[run.id]
+
+
+def chances_at(view: StudyView, step: float) -> dict[str, float]:
+    """Of all runs that came to a step, or broke, by id."""
     runs = view.current().values()
     there = [r for r in runs if r.step >= step or r.state in (RunState.FAILED, RunState.LOST)]
     n_behind = sum(r.step < step and r.state in (RunState.PAUSED, RunState.STOPPED) for r in runs)
     n = max(len(there) + n_behind, _n_expected(view))
     if n == 1:
-        return 1.0
-    place = next(i for i, other in enumerate(there) if other.id == run.id)
+        return {run.id: 1.0 for run in there}
     scores = normal_scores(np.array([standing(r, step) for r in there] + [math.inf] * n_behind))
     done = [i for i, r in enumerate(there) if r.state is RunState.COMPLETED]
     finals = np.array([there[i].curve.best_loss for i in done])
     r = correlation(scores[: len(there)], done, np.where(np.isfinite(finals), finals, math.inf))
-    threshold = _NORMAL.inv_cdf(1.0 / n)
-    return _NORMAL.cdf((threshold - r * float(scores[place])) / math.sqrt(1.0 - r * r))
+    threshold, width = _NORMAL.inv_cdf(1.0 / n), math.sqrt(1.0 - r * r)
+    return {
+        run.id: _NORMAL.cdf((threshold - r * score) / width)
+        for run, score in zip(there, scores.tolist(), strict=False)  # those behind have none
+    }
 
 
 def _n_expected(view: StudyView) -> int:

@@ -4,20 +4,23 @@ from collections.abc import Iterable, Sequence
 
 from luthier.core.action import Action, Continue, Pause, Stop
 from luthier.core.study import Run, RunState, StudyView
-from luthier.policies.chance import chance_of_best
+from luthier.policies.chance import chance_of_best, chances_at
 from luthier.policies.rungs import on_rung
 
 OUTSIDE = "outside-best"
 LESS = "less-promising"  # than others, by a model
+_TOLD = (OUTSIDE, LESS)
 
 
 def pauses(view: StudyView, left: Iterable[Run], reason: str = OUTSIDE) -> list[Pause]:
     """Says once of each run in `left` that has paused where it was sent that it stays there."""
-    return [
-        Pause(run_id=run.id, reason=reason, p_best=chance_of_best(view, run, run.step))
+    told = [
+        run
         for run in left
-        if run.state is RunState.PAUSED and run.to_step <= run.step and run.reason != reason
+        if run.state is RunState.PAUSED and run.to_step <= run.step and run.reason not in _TOLD
     ]
+    chances = {step: chances_at(view, step) for step in {run.step for run in told}}
+    return [Pause(run_id=r.id, reason=reason, p_best=chances[r.step][r.id]) for r in told]
 
 
 def stops(
