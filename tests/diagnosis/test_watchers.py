@@ -209,6 +209,11 @@ def test_nothing_known_is_no_finding() -> None:
     assert diagnose(Evidence({})) == ()
     assert diagnose(Evidence({"train_loss": Curve()})) == ()
     assert generalization(Evidence({})) is None
+    steps = np.arange(1.0, 21)
+    falls = {"train_loss": Curve(steps, 1 / steps), "val_loss": Curve(steps, 1.1 / steps)}
+    assert generalization(Evidence(falls)) is not None
+    lost = np.where(steps > 15, np.nan, 1 / steps)
+    assert generalization(Evidence({**falls, "train_loss": Curve(steps, lost)})) is None
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=40))

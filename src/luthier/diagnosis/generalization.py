@@ -35,9 +35,11 @@ class Generalization:
 
 
 def generalization(evidence: Evidence) -> Generalization | None:
-    """The view of a run; None without a training and a validation loss."""
+    """The view of a run; None without a training and a validation loss, or where one of them is no
+    number any more: what it was does not say where that training goes."""
     train, val = evidence.train_loss, evidence.val_loss
-    if not len(train) or not len(val):
+    ends = [c.last for c in (evidence.train_curve, evidence.val_curve) if c is not None and len(c)]
+    if not len(train) or not len(val) or not all(map(math.isfinite, ends)):
         return None
     gaps = _gap(train, val)
     end = evidence.max_steps or evidence.last_step
