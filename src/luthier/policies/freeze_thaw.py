@@ -28,6 +28,7 @@ from luthier.policies.leaving import LESS, left_behind, pauses
 from luthier.policies.pausing import least_slice, pause_steps
 from luthier.policies.picture import Picture
 from luthier.policies.places import encoding_of
+from luthier.policies.purse import left_for
 
 Array = NDArray[np.float64]
 
@@ -36,8 +37,8 @@ _N_BELIEVED = 64  # points drawn from priors, of which the first that is new sta
 _N_DRAWN = 3  # or where they are stated, the likeliest of so many
 _ETA_UNSURE = 2  # one run in so many goes on to the next rung while first losses say little
 _N_AT_LEAST = 9  # runs before the model, however long they are
-_LATE_FROM = 2.5  # trainings' worth of steps, from when on
-_LATE_SHARE = 0.25  # of the decisions look after one who sits at chance, and may take off late
+_LATE_SHARE = 0.25  # of the decisions look after one who sits at chance, and may take off late,
+_LATE_FROM, _LATE_LEFT = 2.5, 7.2  # from so many trainings on, or where so many are left
 _SEED = 7
 
 
@@ -96,12 +97,19 @@ class FreezeThaw:
         action = None
         if picture is None or early or rng.random() < self.halving:
             action = self._by_halving(view, picture, rng, first)
-        some_sit = picture is not None and picture.model.idle.any() and n_steps >= _LATE_FROM * last
-        if action is None and picture is not None and some_sit and rng.random() < _LATE_SHARE:
-            action = picture.longest_sitter()
+        some_sit = picture is not None and picture.model.idle.any()
+        if action is None and picture is not None and some_sit and self._may_look(view, n_steps):
+            action = picture.longest_sitter() if rng.random() < _LATE_SHARE else None
         if action is None and picture is not None:
             action = picture.best_of_all(rng)
         return action
+
+    def _may_look(self, view: StudyView, n_steps: float) -> bool:
+        """Six looks take 2.4 trainings: a third of what is left at most, or once nobody else has
+        learned for as long."""
+        last = view.study.max_steps or 1
+        left = left_for(view, view.n_free + len(view.runs))
+        return n_steps >= _LATE_FROM * last or (left is not None and left >= _LATE_LEFT * last)
 
     def _halving(self, view: StudyView, first_step: int) -> Asha:
         """While early losses are not believed, more runs get a second chance; not where several
