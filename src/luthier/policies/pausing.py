@@ -7,9 +7,7 @@ from luthier.core.study import StudyView
 from luthier.policies.purse import own_steps
 
 Array = NDArray[np.float64]
-_TIMES = (
-    3.0  # the cost of a pause, that a slice lasts: a quarter of the time at most goes to pausing
-)
+_TIMES = 3.0  # the cost of a pause, that a slice lasts: then a quarter of the time is the pause's
 _FIRST_SHARE = 1 / 9  # of a training, that a first slice takes at most for that
 
 
