@@ -108,11 +108,21 @@ class Tuner:
         waiting = {**self._later, **dict(self._orders())}
         self._later = {}
         for ticket, action in waiting.items():
-            if isinstance(action, Continue) and action.run_id in self._leaving:
+            if self._must_wait(action):
                 self._later[ticket] = action
                 continue
             self.enact(action, ticket)
             settle(self._store.paths.orders, ticket)
+
+    def _must_wait(self, action: Action) -> bool:
+        """A resume waits until the run has left, and until there is a place; when the study ends,
+        for its next sitting."""
+        if not isinstance(action, Continue):
+            return False
+        run = self._store.view().runs.get(action.run_id)
+        paused = run is not None and run.state is RunState.PAUSED
+        no_place = paused and self._executor.n_free < 1
+        return bool(self._closing) or action.run_id in self._leaving or no_place
 
     def interrupt(self) -> int:
         """Once: pause every run. Twice: kill them. Returns which it was; safe in a signal handler.
@@ -255,6 +265,7 @@ class Tuner:
         if not run.active:
             return [obeyed], None
         if isinstance(action, Release):
+            self._leaving.add(run.id)
             pause = Pause(run_id=run.id, reason=RELEASED, author=action.author)
             return [here, obeyed], lambda: self._executor.send(run.id, 0, pause)
         to_step = view.study.max_steps or math.inf
@@ -480,9 +491,11 @@ def _n_crashes(view: StudyView, trial: int) -> int:
 
 
 def _is_held(view: StudyView, action: Action) -> bool:
-    """A policy keeps its hands off a run that a human has taken."""
+    """A policy keeps its hands off a run that a human has taken, or has paused."""
     run = view.runs.get(getattr(action, "run_id", ""))
-    return run is not None and run.held and action.author is Author.POLICY
+    if run is None or action.author is not Author.POLICY:
+        return False
+    return run.held or (isinstance(action, Continue | Pause) and waits_for_a_person(view, run))
 
 
 def _without_paused_by_hand(view: StudyView) -> Mapping[str, Run]:

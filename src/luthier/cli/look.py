@@ -202,7 +202,7 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
     failed = [run for run in view.runs.values() if run.state.value == "failed"]
     if failed:
         which = f"{result.name}/{failed[0].trial}"
-        lines.append(f"{counted(len(failed), 'run')} failed; see luthier show {which}")
+        lines.append(f"{counted(len(failed), 'run')} failed; see luthier show {which}{where}")
     if not result.store.closed:
         lines.append(f"paused; go on with: luthier resume {result.name}{where}")
     return "\n".join(lines) or "nothing was trained"

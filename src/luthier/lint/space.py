@@ -190,7 +190,7 @@ class PairHeld(Rule):
                     kind = "Int" if isinstance(low, int) and isinstance(high, int) else "Float"
                     yield self.found(
                         name,
-                        _site(case, name, r""),
+                        _site(case, name, r"[(\[]"),
                         parameter=name,
                         value=str(domain.value),
                         range=f"luthier.{kind}({low:g}, {high:g}"
