@@ -62,6 +62,9 @@ def main() -> None:
             for seed in range(options.seeds)
             for pair in said_and_came(load_table(folder, task), policy, options.budget, seed)
         ])  # fmt: skip
+        if not len(found):
+            print(f"{policy}: left nothing")
+            continue
         said, came = found[:, 0], found[:, 1]
         p = np.clip(said, 1e-4, 1 - 1e-4)
         loss = -np.mean(came * np.log(p) + (1 - came) * np.log(1 - p))

@@ -94,6 +94,7 @@ class Calibration:
 
     def _begin(self, *points: Mapping[str, Value]) -> Sequence[Action]:
         self._began_s, self._asked_s = None, time.perf_counter()
+        self._samples, self._first, self._memory = [], None, None
         return [Start(params=point, to_step=1, reason=REASON) for point in points]
 
     def interrupt(self) -> None:

@@ -41,7 +41,7 @@ from luthier.core.event import (
     Saved,
     Ticked,
 )
-from luthier.core.person import waits_for_a_person
+from luthier.core.person import for_policies, is_in_hand, waits_for_a_person
 from luthier.core.retention import least_promising, n_bytes, spare, superseded
 from luthier.core.study import Checkpoint, Run, RunState, StudyView, Trial
 from luthier.worker.inbox import collect, settle
@@ -312,7 +312,7 @@ class Tuner:
             for action in self._policy.decide(view):
                 # told already: a policy sees the run in its picture until it has left
                 told = isinstance(action, Stop | Pause) and action.run_id in self._leaving
-                if not told and not _is_held(view, action):
+                if not told and not is_in_hand(view, action):
                     self.enact(action)
         return self._actions - before
 
@@ -320,7 +320,7 @@ class Tuner:
         view = self._store.view(self._executor.n_free)
         n_trials = view.study.budget.n_trials
         n_new = view.n_free if n_trials is None else max(0, n_trials - len(view.trials))
-        return replace(view, n_new=n_new, runs=_without_paused_by_hand(view))
+        return replace(view, n_new=n_new, runs=for_policies(view))
 
     def _waits_for_a_human(self) -> bool:
         """Whether a run was paused by a person, or for one to say how it goes on."""
@@ -488,24 +488,6 @@ def _n_crashes(view: StudyView, trial: int) -> int:
         run.trial == trial and run.state is RunState.LOST and run.reason != TUNER_LOST
         for run in view.runs.values()
     )
-
-
-def _is_held(view: StudyView, action: Action) -> bool:
-    """A policy keeps its hands off a run that a human has taken, or has paused."""
-    run = view.runs.get(getattr(action, "run_id", ""))
-    if run is None or action.author is not Author.POLICY:
-        return False
-    return run.held or (isinstance(action, Continue | Pause) and waits_for_a_person(view, run))
-
-
-def _without_paused_by_hand(view: StudyView) -> Mapping[str, Run]:
-    """A run that a person paused has not come to where it was sent, whatever step it is at: no
-    policy takes it for one that waits to be sent on."""
-    asked = {e.run_id for e in view.diary
-             if isinstance(e.action, Pause) and e.action.author is Author.HUMAN}  # fmt: skip
-    rest = {i: replace(view.runs[i], to_step=math.inf) for i in asked
-            if i in view.runs and waits_for_a_person(view, view.runs[i])}  # fmt: skip
-    return {**view.runs, **rest} if rest else view.runs
 
 
 def _dies_with(ended: Ended, action: Action) -> bool:

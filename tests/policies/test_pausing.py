@@ -47,6 +47,15 @@ def test_the_ledger_adds_up_what_pausing_took() -> None:
     assert pause_steps(ledger.view()) == pytest.approx(4.0 / (7.0 / 3.0))
 
 
+def test_training_since_the_newest_report_is_no_pausing() -> None:
+    ledger = Ledger(STUDY)
+    ledger.apply([Proposed(Run("0.0", 0, {"x": 0.5}, 7), Trial(0, {"x": 0.5}))])
+    ledger.apply([Started("0.0", 0, True, {}, 1.0)])
+    ledger.apply([Reported("0.0", ("loss",), np.array([[5.0, 51.0, 0.5]]))])
+    ledger.apply([Ended("0.0", RunState.PAUSED, 7, 71.5, "slice-end")])
+    assert ledger.runs["0.0"].pausing_s == 1.0
+
+
 def test_nothing_measured_costs_nothing() -> None:
     assert pause_steps(view()) == 0.0
     assert pause_steps(StudyView(STUDY, {}, {})) == 0.0

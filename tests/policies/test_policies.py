@@ -241,6 +241,8 @@ def test_pasha_goes_further_only_while_ranks_change() -> None:
     same = [curve_run(0, [1.0, 0.9, 0.8]), curve_run(1, [2.0, 1.9, 1.8])]
     crossed = [curve_run(0, [1.0, 0.9, 0.8]), curve_run(1, [2.0, 1.5, 0.1])]
     assert highest_rung(same, rungs) == 1
+    by_hand = replace(same[0], id="9.0", to_step=math.inf)
+    assert highest_rung([*same, by_hand], rungs) == 1, "a person's run opens no rung"
     assert highest_rung(crossed, rungs) == 2
     # curves that cross again and again differ by noise alone
     noisy = [curve_run(0, [1.0, 0.8, 1.0, 0.8]), curve_run(1, [0.9, 0.9, 0.9, 0.9])]

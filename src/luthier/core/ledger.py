@@ -164,7 +164,8 @@ class Ledger:
 
     def _end(self, event: Ended) -> None:
         run = self.runs[event.run_id]
-        paused = event.state is RunState.PAUSED and run.n_starts > 0
+        # training since the newest report would count for pausing
+        paused = event.state is RunState.PAUSED and run.n_starts > 0 and event.step == run.step
         self._update(
             event.run_id,
             state=event.state,

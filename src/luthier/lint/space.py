@@ -200,7 +200,7 @@ class PairHeld(Rule):
 
 @final
 class NothingSearched(Rule):
-    """Several trials of one and the same point."""
+    """Several trials asked for, of a space with one point."""
 
     code = "L74"
     severity = Severity.WARNING

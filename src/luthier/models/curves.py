@@ -61,7 +61,7 @@ class CurveModel:
         wider = _wider(step - np.append(self.newest, -1)[of_run])
         spread = self.widening * wider * np.sqrt(spread**2 + self.process.kernel.noise)
         sits = np.append(self.idle, False)[of_run]
-        if sits.any():  # it is hopeless to the search, and expected to stay where it is
+        if sits.any():  # hopeless to the search, which asks `process`; expected to stay there
             seat, stir = np.append(self.seat, np.nan)[of_run], self.stir * wider
             low, high = self.warp(seat - stir), self.warp(seat + stir)
             mean = np.where(sits, self.warp(seat), mean)

@@ -4,6 +4,7 @@ It begins with two rungs. Another is added when the runs on the highest rung sta
 than they did on the one below, differences within the noise not counted.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -47,7 +48,8 @@ class Pasha:
 
 def highest_rung(runs: Sequence[Run], rungs: Sequence[float]) -> int:
     """Index of the highest rung in use."""
-    sent = max((run.to_step for run in runs if run.pausable), default=0.0)
+    of_own = (run for run in runs if run.pausable and not math.isinf(run.to_step))  # in no hand
+    sent = max((run.to_step for run in of_own), default=0.0)
     top = max([1, *(i for i, step in enumerate(rungs) if step <= sent)])
     if top >= len(rungs) - 1:
         return len(rungs) - 1
