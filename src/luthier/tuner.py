@@ -51,6 +51,7 @@ INTERRUPTED, BUDGET_END, TUNER_LOST = "interrupted", "budget-end", "tuner-lost"
 SLICE_END = "slice-end"  # the run has come to the end of its lease
 RELEASED = "released"  # by a person who had held or paused it
 _GOES_ON_BY_ITSELF = (INTERRUPTED, BUDGET_END, TUNER_LOST)
+_ON_ITS_WAY = (SLICE_END, RELEASED, *_GOES_ON_BY_ITSELF)  # when it is not yet where it was sent
 _WAIT_S, _INBOX_S = 0.25, 0.2
 # A trial whose process dies is tried again this often; a study whose first runs all fail is ended.
 MAX_RETRIES, MAX_FIRST_FAILURES = 2, 3
@@ -259,15 +260,15 @@ class Tuner:
         self, number: int, view: StudyView, run: Run, action: Hold | Release
     ) -> tuple[list[Event], Callable[[], None] | None]:
         obeyed = Obeyed(run.id, number, run.step)
-        here = Queued(run.id, run.step)  # has come to where it was sent: the policy says what next
+        lease = Queued(run.id, _lease(view, run))
         if not run.active and isinstance(action, Release):
-            return [here, Ended(run.id, RunState.PAUSED, None, None, RELEASED), obeyed], None
-        if not run.active:
+            return [lease, Ended(run.id, RunState.PAUSED, None, None, RELEASED), obeyed], None
+        if not run.active or (isinstance(action, Release) and not run.pausable):
             return [obeyed], None
         if isinstance(action, Release):
             self._leaving.add(run.id)
             pause = Pause(run_id=run.id, reason=RELEASED, author=action.author)
-            return [here, obeyed], lambda: self._executor.send(run.id, 0, pause)
+            return [lease, obeyed], lambda: self._executor.send(run.id, 0, pause)
         to_step = view.study.max_steps or math.inf
         onward = Continue(run_id=run.id, to_step=to_step, reason=action.reason)
         return [Queued(run.id, to_step), obeyed], lambda: self._executor.send(run.id, 0, onward)
@@ -343,7 +344,7 @@ class Tuner:
         view = self._store.view()
         for run in view.current().values():
             if run.state is RunState.PAUSED and run.step < run.to_step:
-                if run.reason in (SLICE_END, *_GOES_ON_BY_ITSELF):
+                if run.reason in _ON_ITS_WAY:
                     yield Continue(
                         run_id=run.id, to_step=run.to_step, reason="goes-on", author=Author.GUARD
                     )
@@ -386,12 +387,20 @@ class Tuner:
         self._store.record([*events, *damaged, *unheard, Ticked(elapsed_s)])
         self._unlink([c for c in undone if c not in self._store.view().runs[c.run_id].checkpoints])
         for event in events:
+            if isinstance(event, Refused):
+                self._stays(event)
             if isinstance(event, Saved | Ended):
                 self._make_room(event.run_id)
             if isinstance(event, Ended):
                 self._leaving.discard(event.run_id)
                 if event.state in (RunState.FAILED, RunState.LOST):
                     self._give_up_if_hopeless(event)
+
+    def _stays(self, refused: Refused) -> None:
+        """A run that will not pause does not leave."""
+        for entry in self._store.diary():
+            if entry.number == refused.number and isinstance(entry.action, Pause):
+                self._leaving.discard(entry.run_id)
 
     def _make_room(self, run_id: str) -> None:
         held = {
@@ -488,6 +497,19 @@ def _n_crashes(view: StudyView, trial: int) -> int:
         run.trial == trial and run.state is RunState.LOST and run.reason != TUNER_LOST
         for run in view.runs.values()
     )
+
+
+def _lease(view: StudyView, run: Run) -> float:
+    """How far the run was last sent by a policy or a person, or the step it is at, if that is
+    further: what a hold sends it on to is no lease."""
+    sent = (
+        entry.action.to_step
+        for entry in reversed(view.diary)
+        if entry.run_id == run.id and entry.state != "refused"
+        and isinstance(entry.action, Start | Continue | Fork)
+        and (entry.action.author is not Author.GUARD or isinstance(entry.action, Fork))
+    )  # fmt: skip
+    return max(run.step, next(sent, run.step))
 
 
 def _dies_with(ended: Ended, action: Action) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -359,12 +360,16 @@ def test_a_block_of_ones_own(tmp_path: Path) -> None:
     assert "my own mistake" in found.error
 
 
-def test_paused_and_resumed_in_one_breath(script: Path) -> None:
-    """Who resumes does not have to wait until the run has left."""
+@pytest.mark.parametrize("attached", [True, False])
+def test_paused_and_resumed_in_one_breath(script: Path, attached: bool) -> None:
+    """Who resumes does not have to wait until the run has left, nor for one that cannot leave."""
     from luthier.core.action import Pause
     from luthier.worker.inbox import post
 
     asked: list[str] = []
+    if not attached:
+        plain = re.sub(r"run\.(attach|schedule)\(.*\)", "pass", SCRIPT)
+        script.write_text(plain.replace("run.batches(loader)", "loader"))
 
     def observe(store: Store, view: StudyView) -> None:
         run = view.runs.get("0.0")
@@ -377,14 +382,18 @@ def test_paused_and_resumed_in_one_breath(script: Path) -> None:
     result = search(script, "full", observe=observe)
     entries: list[Entry] = [e for e in result.store.diary() if e.action.author is Author.HUMAN]
     assert [(e.action.reason, e.state) for e in entries] == [
-        ("wait", "obeyed"),
+        ("wait", "obeyed" if attached else "refused"),
         ("go on", "obeyed"),
     ]
+    assert entries[1].step is not None
+    assert entries[1].step < 8
     assert result.view.runs["0.0"].state is RunState.COMPLETED
 
 
-def test_a_human_holds_a_run_of_a_policy(script: Path) -> None:
-    """ASHA pauses at its rungs; a run that is held trains on, and is handed back."""
+@pytest.mark.parametrize("policy", ["asha", "full"])
+def test_a_human_holds_a_run_of_a_policy(script: Path, policy: str) -> None:
+    """ASHA pauses at its rungs; a run that is held trains on, and is handed back. What a policy
+    sent to the end in one piece goes on to the end."""
     from luthier.core.action import Hold, Release
     from luthier.worker.inbox import post
 
@@ -402,7 +411,7 @@ def test_a_human_holds_a_run_of_a_policy(script: Path) -> None:
             asked.append("release")
             post(store.paths.orders, Release(run_id="0.0", reason="yours", author=Author.HUMAN))
 
-    result = search(script, "asha", observe=observe)
+    result = search(script, policy, observe=observe)
     entries: list[Entry] = [e for e in result.store.diary() if e.action.author is Author.HUMAN]
     assert [e.state for e in entries] == ["obeyed"] * len(asked)
     run = result.view.runs["0.0"]
