@@ -1,5 +1,7 @@
 """Faint priors from the names of parameters."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from luthier.core.domain import Choice, Float, Int
@@ -64,12 +66,16 @@ def test_a_name_is_asked_where_a_stated_prior_looks_wrong() -> None:
 def test_a_name_has_its_say_beside_a_stated_prior() -> None:
     stated = Float(1e-8, 10.0, log=True, prior=1e-7)
     runs = np.empty((0, 1))
-    belief = belief_of(make_space({"lr": stated}), runs, np.empty(0))
-    drawn = belief.draw(4000, np.random.default_rng(0))[:, 0]
-    assert 0.4 < np.mean(np.abs(drawn - 1 / 9) < 0.2) < 0.7, "most of them go where it was said"
-    assert np.mean(np.abs(drawn - 5 / 9) < 0.2) > 0.28, "but not all"
-    places = np.linspace(0.0, 1.0, 10001)[:, None]
-    assert abs(np.exp(belief.log_density(places)).mean() - 1.0) < 0.15
+    shares = {}
+    for confidence in ("medium", "high"):
+        space = make_space({"lr": replace(stated, confidence=confidence)})
+        belief = belief_of(space, runs, np.empty(0))
+        drawn = belief.draw(4000, np.random.default_rng(0))[:, 0]
+        shares[confidence] = [np.mean(np.abs(drawn - at) < 0.2) for at in (1 / 9, 5 / 9)]
+        places = np.linspace(0.0, 1.0, 10001)[:, None]
+        assert abs(np.exp(belief.log_density(places)).mean() - 1.0) < 0.15
+    assert 0.2 < shares["medium"][0] < shares["medium"][1], "most of them go where the name says"
+    assert 0.28 < shares["high"][1] < shares["high"][0], "unless one was sure"
     nameless = belief_of(make_space({"speed": stated}), runs, np.empty(0))
     drawn = nameless.draw(4000, np.random.default_rng(0))[:, 0]
     assert np.mean(np.abs(drawn - 5 / 9) < 0.2) < 0.22

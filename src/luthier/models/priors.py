@@ -14,7 +14,8 @@ Array = NDArray[np.float64]
 # of the unit interval
 SPREADS: dict[Confidence, float] = {"low": 0.25, "medium": 0.15, "high": 0.08}
 _SHARE = 0.8  # of the density; the rest is spread evenly, so that no point is out of reach
-_ALSO = 0.4  # of the normal part: what a name says, beside what was stated
+# of the normal part: what a name says, beside what was stated
+_ALSO: dict[Confidence, float] = {"low": 0.7, "medium": 0.7, "high": 0.4}
 _CHOICE_WEIGHTS = {"low": 0.5, "medium": 0.7, "high": 0.85}
 _N_BEFORE_TRUST, N_BEFORE_DOUBT = 4, 9  # runs before a prior may lose weight, and be dropped
 _N_BEST = 2  # runs that the best third has at least
@@ -96,7 +97,8 @@ class Belief:
         What is not trusted goes to the second, or where there is none, is spread evenly."""
         trust = self.trust.get(name, 1.0)
         if len(self._hills(name)) > 1:
-            return _SHARE, 1.0 - (1.0 - _ALSO) * trust
+            also = _ALSO[self.space.domains[name].confidence]
+            return _SHARE, 1.0 - (1.0 - also) * trust
         return _SHARE * trust, 0.0
 
     def _hills(self, name: str) -> list[tuple[float, float]]:

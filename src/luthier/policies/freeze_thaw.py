@@ -51,7 +51,7 @@ class FreezeThaw:
     proposes_itself: ClassVar[bool] = True  # the sampler is asked for the first points only
 
     sampler: Sampler
-    n_first: int = 27
+    n_first: int = 14
     halving: float = 0.05
     eta: int = 3
 
