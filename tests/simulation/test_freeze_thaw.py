@@ -19,6 +19,7 @@ from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
 from luthier.policies import places
 from luthier.policies.freeze_thaw import FreezeThaw
+from luthier.policies.odds import AGAINST
 from luthier.policies.picture import Picture
 from luthier.samplers.pool import Pool
 from luthier.samplers.random import Random
@@ -258,6 +259,23 @@ def test_the_search_leaves_a_wrong_prior(make_table: Callable[..., Table]) -> No
         trials = outcome.view.trials.values()
         rates = np.array([trial.params["learning_rate"] for trial in trials])
         assert np.mean(rates[-10:] > 1e-4) > 0.5, "the search has moved away"
+
+
+def test_who_looks_poor_early_gets_its_chance(make_table: Callable[..., Table]) -> None:
+    """A table whose good runs look flat for long; its model gives them up."""
+    made = make_table(n=150, n_steps=27, seed=3)
+    order = np.argsort(made.losses[:, -1], kind="stable")
+    slow = np.zeros(len(order), dtype=bool)
+    slow[order[: len(order) // 5]] = True
+    late = 1.0 / (1.0 + np.exp(9.0 - np.arange(1.0, 28)))
+    high = np.nanmax(made.losses)
+    losses = np.where(slow[:, None], high - (high - made.losses) * late, made.losses)
+    outcome = simulate(
+        replace(made, losses=losses), policy_on(made, "freeze-thaw"), budget_runs=12, seed=0
+    )
+    tests = [e for e in outcome.view.diary if e.action.reason == AGAINST]
+    assert tests
+    assert len(tests) < len(outcome.view.diary) / 2
 
 
 def test_intervals_hold_as_often_as_they_say(make_table: Callable[..., Table]) -> None:

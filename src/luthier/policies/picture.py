@@ -17,6 +17,7 @@ from luthier.models.priors import Belief
 from luthier.models.readings import log_grid
 from luthier.models.reliability import broke, reliability
 from luthier.policies.hunches import belief_of, lowest_so_far
+from luthier.policies.odds import AGAINST, Odds, may_test
 from luthier.policies.pausing import least_slice, pause_steps
 from luthier.policies.places import encoding_of, key_of, listed
 
@@ -76,7 +77,7 @@ class Picture:
         units = self._hopeful(rng)
         if not len(units):
             return None
-        order = self._order(np.empty(0, dtype=np.int64), units, rng)
+        order, _ = self._order(np.empty(0, dtype=np.int64), units, rng)
         return self._point(units, order)
 
     def best_of_all(self, rng: np.random.Generator) -> Action | None:
@@ -91,7 +92,10 @@ class Picture:
             paused = self._contenders(paused)
         if not len(paused) + len(units):
             return None
-        for choice in self._order(paused, units, rng):
+        order, challenger = self._order(paused, units, rng)
+        if challenger is not None:
+            return self._slice(self.runs[challenger], AGAINST)
+        for choice in order:
             if choice < len(paused):
                 return self._slice(self.runs[paused[choice]], "most-promising")
             point = self._point(units, np.array([choice - len(paused)]))
@@ -157,8 +161,9 @@ class Picture:
 
     def _order(
         self, paused: NDArray[np.int64], units: Array, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
-        """Candidates (paused runs, then new points), the most promising first."""
+    ) -> tuple[NDArray[np.int64], int | None]:
+        """Candidates (paused runs, then new points), the most promising first; and the run that
+        should go on before them all, to see whether the model is right."""
         model, grid = self.model, self.model.readings.grid
         at = np.concatenate([[self.runs[i].step for i in paused], np.zeros(len(units))])
         horizon = rng.integers(1, grid[-1] + 1, 2).max()  # rather far than near
@@ -170,24 +175,39 @@ class Picture:
         own = np.concatenate([paused, np.full(len(units), -1)])
         holds = np.where(own >= 0, 1.0, self._holds(x))
         few = model.process.likely_below(x, own, step, target, _N_EXACT)
-        merit = self._gain(x[few], own[few], at[few]) + np.log(holds[few])
+        gain, odds = self._gain(x[few], own[few], at[few])
+        merit = gain + np.log(holds[few])
         if self.belief.names:
             places = np.concatenate([self.units[paused], units])[few]
             n_slices = len(model.readings.run)
             merit = merit + _PRIOR_WEIGHT / max(n_slices, 1) * self.belief.log_density(places)
-        return few[np.argsort(-merit, kind="stable")]
+        order = few[np.argsort(-merit, kind="stable")]
+        return order, self._challenger(own[few], odds, rng)
+
+    def _challenger(
+        self, own: NDArray[np.int64], odds: Odds, rng: np.random.Generator
+    ) -> int | None:
+        """Of the candidates the run to put the model to the test with."""
+        best = int(np.argmin(self.model.lowest))
+        chosen = odds.challenger((own >= 0) & (own != best), rng)
+        if chosen is None or self.view.n_new <= 0 or not may_test(self.view, self.runs[best]):
+            return None
+        return int(own[chosen])
 
     def _holds(self, x: Array) -> Array:
         """Chances that training does not break there."""
         return reliability(self.model.process.kernel, self.x, self.broken, x)
 
-    def _gain(self, x: Array, own: NDArray[np.int64], at: Array) -> Array:
+    def _gain(self, x: Array, own: NDArray[np.int64], at: Array) -> tuple[Array, Odds]:
         """Logarithm of the fall expected below the best, per step that it is expected to take, at
         the best of three horizons: the next slice, a few, the end.
 
         The next slice is paid in any case, the rest only by what then still looks better than the
         best: a new point costs little more than its first slice, for most are given up after it.
+        With it, how they would end.
         """
+        from scipy.special import ndtr
+
         grid, warp = self.model.readings.grid, self.model.warp
         best = float(warp(np.array([self.model.lowest.min()]))[0])
         slice_end = self._slice_ends(at)
@@ -195,9 +215,10 @@ class Picture:
         mean, spread = self.model.process.predict(x, own, places)
         fall = np.maximum(warp.gain(mean, spread), 1e-30)
         ends = grid[places].astype(np.float64)
-        steps = _expected_steps(at[:, None], slice_end[:, None], ends, (best - mean) / spread)
+        chance = ndtr((best - mean) / spread)
+        steps = _expected_steps(at[:, None], slice_end[:, None], ends, chance)
         merit: Array = (np.log(fall) - np.log(steps + self.pause)).max(axis=1)
-        return merit
+        return merit, Odds(mean[:, -1], spread[:, -1], chance[:, -1])
 
     def _hopeful(self, rng: np.random.Generator) -> Array:
         """New points; once runs have broken, the half that is least likely to."""
@@ -252,11 +273,9 @@ def _waits(run: Run, until: float) -> bool:
     return run.state is RunState.PAUSED and run.to_step <= run.step < until
 
 
-def _expected_steps(at: Array, slice_end: Array, end: Array, below: Array) -> Array:
+def _expected_steps(at: Array, slice_end: Array, end: Array, chance: Array) -> Array:
     """Steps from `at` to the end of a slice, and with the chance of being better than the best
-    (`below`, in standard deviations) also those from there to `end`."""
-    from scipy.special import ndtr
-
+    also those from there to `end`."""
     first = np.maximum(np.minimum(slice_end, end) - at, 1.0)
-    steps: Array = first + ndtr(below) * np.maximum(end - at - first, 0.0)
+    steps: Array = first + chance * np.maximum(end - at - first, 0.0)
     return steps
