@@ -27,7 +27,7 @@ from luthier.policies.drawing import draw
 from luthier.samplers.random import Random
 
 # the code before the colon: the autopilot, if it is chosen, counts the run among its probes
-REASON = "probe: measures, at the default point"
+REASON = "probe: measures how long a step takes"
 _FIRST_SHARE = 0.3  # of what may be spent, that the second slice of the first run may take
 _MOST_SHARE = 0.05  # of a full training, that is trained before there is a choice
 _MOST_STEPS = 50  # of it, where its length is not known

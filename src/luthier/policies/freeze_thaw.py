@@ -22,6 +22,7 @@ from luthier.core.space import Space
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.models.priors import Belief
 from luthier.policies.asha import Asha
+from luthier.policies.default_first import default_goes_on
 from luthier.policies.first_step import telling_step
 from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.leaving import LESS, left_behind, pauses
@@ -90,11 +91,12 @@ class FreezeThaw:
         few = n_seen < self.n_first and (n_seen < _N_AT_LEAST or n_steps < last)
         early = few and view.n_new > 0
         first = telling_step(runs, last)
-        picture = None
+        if early and (onward := default_goes_on(view, runs)):
+            return onward
+        picture, action = None, None
         if not early:
             kind = "log" if rng.random() < 0.5 else "rank"
             picture = Picture.of(view, self.sampler, runs, kind, first)
-        action = None
         if picture is None or early or rng.random() < self.halving:
             action = self._by_halving(view, picture, rng, first)
         some_sit = picture is not None and picture.model.idle.any()

@@ -25,3 +25,10 @@ def least_slice(cost_steps: float, at: Array, last_step: float) -> Array:
     """Steps that slices from steps `at` have at least; for that alone no run goes more than twice
     as far as it is, or a ninth of a training."""
     return np.minimum(_TIMES * cost_steps, np.maximum(at, _FIRST_SHARE * last_step))
+
+
+def next_places(grid: NDArray[np.int64], at: Array, cost_steps: float) -> NDArray[np.int64]:
+    """Places in the grid of the first points behind steps `at` that are far enough to be worth a
+    pause; the length of the grid where there is none."""
+    far = at + least_slice(cost_steps, at, float(grid[-1]))
+    return np.maximum(np.searchsorted(grid, at, side="right"), np.searchsorted(grid, far))

@@ -18,7 +18,7 @@ from luthier.models.readings import log_grid
 from luthier.models.reliability import broke, reliability
 from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.odds import AGAINST, Odds, may_test
-from luthier.policies.pausing import least_slice, pause_steps
+from luthier.policies.pausing import next_places, pause_steps
 from luthier.policies.places import encoding_of, key_of, listed
 
 Array = NDArray[np.float64]
@@ -126,10 +126,7 @@ class Picture:
         return Continue(run_id=run.id, to_step=to_step, reason=reason)
 
     def _following(self, at: Array) -> NDArray[np.int64]:
-        """Places in the grid of the next points that are far enough to be worth a pause."""
-        grid = self.model.readings.grid
-        far = at + least_slice(self.pause, at, float(grid[-1]))
-        return np.maximum(np.searchsorted(grid, at, side="right"), np.searchsorted(grid, far))
+        return next_places(self.model.readings.grid, at, self.pause)
 
     def _slice_ends(self, at: Array) -> Array:
         """Where slices from steps `at` end: at points of the grid that are believed."""

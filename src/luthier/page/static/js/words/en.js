@@ -156,6 +156,7 @@ export default {
   "reason.most-promising": "most promising",
   "reason.less-promising": "others look more promising",
   "reason.may-surprise": "chosen against the odds: may surprise",
+  "reason.default-first": "the stated default leads: it goes on first",
   "reason.may-take-off": "sits still, may take off late",
   "reason.prior-doubted": "new point; a prior is doubted",
   "reason.outside-best": "outside the best of its rung",

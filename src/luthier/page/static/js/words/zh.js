@@ -156,6 +156,7 @@ export default {
   "reason.most-promising": "最有希望",
   "reason.less-promising": "其他训练更有希望",
   "reason.may-surprise": "模型不看好，但可能出人意料",
+  "reason.default-first": "给定的默认点领先，先训练到底",
   "reason.may-take-off": "尚未起步，也许稍后会下降",
   "reason.prior-doubted": "新的点；先验受到怀疑",
   "reason.outside-best": "未进入本级前列",

@@ -1,0 +1,38 @@
+"""Where the user stated what is good: that point trains to its end early, if it looks good."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from luthier.core.action import Continue
+from luthier.core.study import Run, RunState, StudyView
+from luthier.models.readings import log_grid
+from luthier.policies.hunches import lowest_so_far
+from luthier.policies.pausing import next_places, pause_steps
+
+_N_BESIDE = 3  # runs that it is compared with,
+_N_BETTER = 1  # of which so many may be better than it at first
+_AT_FIRST = 5  # steps up to here
+
+
+def default_goes_on(view: StudyView, runs: Sequence[Run]) -> Continue | None:
+    """The default point's next slice; None where no prior was stated, and once it has not kept
+    the lead. `runs`: the newest of each trial."""
+    last = view.study.max_steps or 1
+    stated = any(d.prior is not None for d in view.study.space.domains.values())
+    if not stated or len(runs) <= _N_BESIDE:
+        return None
+    default = runs[0]
+    if default.state is not RunState.PAUSED or not default.to_step <= default.step < last:
+        return None
+    lowest = lowest_so_far(runs)
+    at_first = default.step <= _AT_FIRST
+    others = lowest[1 : 1 + _N_BESIDE] if at_first else lowest[1:]
+    if at_first and np.isnan(others).any():
+        return None
+    if np.sum(others < lowest[0]) > (_N_BETTER if at_first else 0):
+        return None
+    grid = log_grid(last)
+    place = next_places(grid, np.array([default.step]), pause_steps(view))[0]
+    end = float(grid[min(place, len(grid) - 1)])
+    return Continue(run_id=default.id, to_step=end, reason="default-first")
