@@ -60,6 +60,13 @@ def test_later_it_has_to_be_the_best() -> None:
     assert goes_on(view_of(np.linspace(1.0, 0.1, 30), POOR, POOR, POOR)) is None, "at its end"
 
 
+def test_it_does_not_go_on_once_it_lies_flat() -> None:
+    falls, flat = (1.0, 0.5, 0.4, 0.37, 0.35, 0.34), (1.0, 0.4, 0.399, 0.398, 0.397, 0.396)
+    assert goes_on(view_of(falls, POOR, POOR, POOR)) is not None
+    assert goes_on(view_of(flat, POOR, POOR, POOR)) is None
+    assert goes_on(view_of((*falls, np.nan), POOR, POOR, POOR)) is None
+
+
 def test_only_where_something_was_stated() -> None:
     assert goes_on(view_of(BEST, POOR, POOR, POOR, stated=False)) is None
     view = view_of(BEST, POOR, POOR, POOR)
