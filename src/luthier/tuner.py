@@ -193,6 +193,8 @@ class Tuner:
                 kept = ", ".join(filter(None, (here.kept, f"mark: {name}")))
                 marked = Saved(run.id, replace(here, kept=kept))
                 return [marked, Obeyed(run.id, number, run.step)], None
+            case Mark():
+                return [Refused(number, _no_checkpoint(run, run.step))], None
             case _:
                 return [Refused(number, f"run {run.id} is {run.state} already")], None
 
