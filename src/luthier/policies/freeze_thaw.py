@@ -46,8 +46,8 @@ _SEED = 7
 @final
 @dataclass(frozen=True, slots=True)
 class FreezeThaw:
-    """`n_first` runs by successive halving; then the model, but for a share `halving` of the
-    decisions. When no new point may start, what is not likely to win is left alone."""
+    """`n_first` runs by successive halving, twice as many where several train at once; then the
+    model, but for a share `halving` of the decisions. When no new point may start, what is not likely to win is left alone."""
 
     proposes_itself: ClassVar[bool] = True  # the sampler is asked for the first points only
 
@@ -88,7 +88,8 @@ class FreezeThaw:
         rng = view.study.rng(_SEED, len(runs), int(sum(min(run.to_step, 1e9) for run in runs)))
         n_seen = sum(len(run.curve) > 0 for run in runs)
         n_steps = sum(run.step for run in runs)
-        few = n_seen < self.n_first and (n_seen < _N_AT_LEAST or n_steps < last)
+        n_first = self.n_first if _n_workers(view) <= 1 else 2 * self.n_first
+        few = n_seen < n_first and (n_seen < _N_AT_LEAST or n_steps < last)
         early = few and view.n_new > 0
         first = telling_step(runs, last)
         if early and (onward := default_goes_on(view, runs)):
@@ -116,8 +117,7 @@ class FreezeThaw:
     def _halving(self, view: StudyView, first_step: int) -> Asha:
         """While early losses are not believed, more runs get a second chance; not where several
         train at once: there a half would go on before the better ones have come."""
-        n_workers = view.n_free + sum(run.active for run in view.runs.values())
-        unsure = first_step > 1 and n_workers <= 1
+        unsure = first_step > 1 and _n_workers(view) <= 1
         eta = min(self.eta, _ETA_UNSURE) if unsure else self.eta
         last, nothing = float(view.study.max_steps or 1), np.zeros(1)
         least = round(least_slice(pause_steps(view), nothing, last)[0])
@@ -133,6 +133,10 @@ class FreezeThaw:
         point = picture.best_new(rng) if picture else None
         point = point or _first_point(view, self.sampler, rng)
         return replace(action, params=point) if point else action
+
+
+def _n_workers(view: StudyView) -> int:
+    return view.n_free + sum(run.active for run in view.runs.values())
 
 
 def _after(view: StudyView, action: Action) -> StudyView:
