@@ -47,7 +47,8 @@ _SEED = 7
 @dataclass(frozen=True, slots=True)
 class FreezeThaw:
     """`n_first` runs by successive halving, twice as many where several train at once; then the
-    model, but for a share `halving` of the decisions. When no new point may start, what is not likely to win is left alone."""
+    model, but for a share `halving` of the decisions. When no new point may start, what is not
+    likely to win is left alone."""
 
     proposes_itself: ClassVar[bool] = True  # the sampler is asked for the first points only
 
