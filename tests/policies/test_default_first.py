@@ -42,6 +42,9 @@ def test_it_goes_on_unless_two_of_three_others_are_better() -> None:
     assert goes_on(view_of(POOR, POOR, POOR, POOR)) == onward, "nothing speaks against it"
     assert goes_on(view_of(GOOD, POOR, (np.nan, np.nan), POOR)) == onward
     assert goes_on(view_of((np.nan, np.nan), POOR, POOR, POOR)) is None
+    unmeasured = replace(view_of(POOR).runs["0.0"], curve=Curve(), step=6.0, to_step=6.0)
+    view = view_of(POOR, POOR, POOR, POOR)
+    assert goes_on(replace(view, runs={**view.runs, "0.0": unmeasured})) is None
 
 
 def test_it_waits_for_three_others() -> None:

@@ -23,7 +23,7 @@ def default_goes_on(view: StudyView, runs: Sequence[Run]) -> Continue | None:
     the lead, or lies flat. `runs`: the newest of each trial."""
     last = view.study.max_steps or 1
     stated = any(d.prior is not None for d in view.study.space.domains.values())
-    if not stated or len(runs) <= _N_BESIDE:
+    if not stated or len(runs) <= _N_BESIDE or not len(runs[0].curve):
         return None
     default = runs[0]
     if default.state is not RunState.PAUSED or not default.to_step <= default.step < last:
