@@ -102,7 +102,7 @@ def test_no_run_that_cannot_pause_is_stopped_before_its_second_step() -> None:
 
 def test_the_rest_is_paid_only_by_what_goes_on() -> None:
     at, slice_end, end = np.zeros(3), np.ones(3), np.full(3, 21.0)
-    steps = _expected_steps(at, slice_end, end, np.array([-9.0, 0.0, 9.0]))
+    steps = _expected_steps(at, slice_end, end, np.array([0.0, 0.5, 1.0]))
     assert steps == pytest.approx([1.0, 11.0, 21.0])
 
 
