@@ -250,6 +250,21 @@ def test_it_begins_where_a_stated_prior_is_highest() -> None:
         assert first.params["lr"] == nearest
 
 
+def test_a_stated_default_that_leads_goes_on_first(make_table: Callable[..., Table]) -> None:
+    """What is stated is the row that leads after two steps; without a prior nobody is sent on."""
+    table = make_table(n=200, n_steps=27)
+    lasts = np.isfinite(table.losses).all(axis=1)
+    best = table.points[int(np.argmin(np.where(lasts, table.losses[:, 1], np.inf)))]
+    stated = {name: {"prior": value, "confidence": "medium"} for name, value in best.items()}
+    sent = {}
+    for name, space in (("stated", with_priors(table.space, stated)), ("bare", table.space)):
+        outcome = simulate(table, policy_on(table, "freeze-thaw"), budget_runs=4, space=space)
+        sent[name] = [e.run_id for e in outcome.view.diary if e.action.reason == "default-first"]
+    assert sent["bare"] == []
+    assert len(sent["stated"]) > 3
+    assert set(sent["stated"]) == {"0.0"}
+
+
 def test_the_search_leaves_a_wrong_prior(make_table: Callable[..., Table]) -> None:
     table = make_table(n=200, n_steps=18)
     space = with_priors(table.space, {"learning_rate": {"prior": 1e-5, "confidence": "medium"}})
