@@ -116,14 +116,15 @@ class Tuner:
             settle(self._store.paths.orders, ticket)
 
     def _must_wait(self, action: Action) -> bool:
-        """A resume waits until the run has left, and until there is a place; when the study ends,
-        for its next sitting."""
-        if not isinstance(action, Continue):
+        """What a run is asked waits until it has left, or it would not hear it; a resume also until
+        there is a place, and when the study ends, for its next sitting."""
+        if isinstance(action, Start | Fork | Stop):
             return False
+        if action.run_id in self._leaving or not isinstance(action, Continue):
+            return action.run_id in self._leaving
         run = self._store.view().runs.get(action.run_id)
         paused = run is not None and run.state is RunState.PAUSED
-        no_place = paused and self._executor.n_free < 1
-        return bool(self._closing) or action.run_id in self._leaving or no_place
+        return bool(self._closing) or (paused and self._executor.n_free < 1)
 
     def interrupt(self) -> int:
         """Once: pause every run. Twice: kill them. Returns which it was; safe in a signal handler.

@@ -390,6 +390,44 @@ def test_paused_and_resumed_in_one_breath(script: Path, attached: bool) -> None:
     assert result.view.runs["0.0"].state is RunState.COMPLETED
 
 
+def test_what_is_asked_while_a_run_leaves_is_heard(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is to pause saves for a second; what it is told meanwhile it would not hear."""
+    from luthier.core.action import Change, Mark, Pause
+    from luthier.worker.inbox import post
+
+    monkeypatch.setenv("BATCH_S", "0.03")
+    slow = "run.attach(slow=Slow(), model=model"
+    script.write_text(f"""{SCRIPT.replace("run.attach(model=model", slow)}
+class Slow:
+    def state_dict(self):
+        time.sleep(1.0)
+        return {{}}
+    def load_state_dict(self, state):
+        pass
+""")
+    who: Any = {"run_id": "0.0", "author": Author.HUMAN}
+    orders: list[list[Action]] = [
+        [Pause(reason="wait", **who)],
+        [Change(params={"clip": 5.0}, reason="clip", **who), Mark(reason="mine", **who),
+         Continue(to_step=99, reason="go on", **who)],
+    ]  # fmt: skip
+
+    def observe(store: Store, view: StudyView) -> None:
+        run = view.runs.get("0.0")
+        told = any(e.action.author is Author.HUMAN for e in view.diary)
+        if orders and run is not None and run.active and (run.step if len(orders) == 2 else told):
+            for action in orders.pop(0):
+                post(store.paths.orders, action)
+
+    result = search(script, "full", executor="local", observe=observe)
+    entries: list[Entry] = [e for e in result.store.diary() if e.action.author is Author.HUMAN]
+    assert [(e.state, e.why) for e in entries] == [("obeyed", "")] * 4
+    assert result.view.runs["0.0"].params["clip"] == 5.0
+    assert result.view.runs["0.0"].state is RunState.COMPLETED
+
+
 @pytest.mark.parametrize("policy", ["asha", "full"])
 def test_a_human_holds_a_run_of_a_policy(script: Path, policy: str) -> None:
     """ASHA pauses at its rungs; a run that is held trains on, and is handed back. What a policy
