@@ -24,13 +24,13 @@ from luthier.cli.hand import obeyed_words, setting
 from luthier.cli.look import number
 from luthier.cli.pages import cells_of
 from luthier.core.errors import LuthierError
-from luthier.core.study import Run
+from luthier.core.study import Run, RunState
 from luthier.diagnosis import Remedy, diagnose
 from luthier.diary import diary_of
 from luthier.handle import RunHandle, Ticket
 from luthier.knowledge.findings import finding_texts
 
-_REFRESH_S = 0.5
+_REFRESH_S, _DIAGNOSIS_S = 0.5, 10.0
 _STEP = 1.5  # what one press of + or - does to the learning rate
 _RATES = ("lr", "learning_rate")
 _N_PAGES, _N_FINDINGS = 6, 3
@@ -68,7 +68,8 @@ class _Screen:
         self._ticket: Ticket | None = None
         self._sure = False  # the second s stops
         self._findings: list[tuple[str, Remedy | None]] = []  # in short, and what could be done
-        self._looked_at_step = -1.0
+        self._looked_at: tuple[float, RunState] | None = None
+        self._looked_s = 0.0
 
     def press(self, pressed: str) -> None:
         """One key."""
@@ -116,7 +117,7 @@ class _Screen:
         head.append(f"  {store.study.metric} {number(sign * run.curve.last)}")
         head.append(f"  best {number(sign * run.curve.best_loss)} at {run.curve.best_step:g}")
         head.append("  held by you" if run.held else "", style="magenta")
-        self._diagnose(run.step)
+        self._diagnose(run)
         pages = diary_of(store, run.id)[-_N_PAGES:]
         diary = Table(box=None, padding=(0, 1), show_header=False, expand=True)
         for width_of in (3, 14, 5, 6):
@@ -140,11 +141,13 @@ class _Screen:
             Text(_KEYS, style="dim", no_wrap=True, overflow="ellipsis"),
         )
 
-    def _diagnose(self, step: float) -> None:
-        """The first alarms; looked for when there is something new."""
-        if step == self._looked_at_step:
+    def _diagnose(self, run: Run) -> None:
+        """The first alarms; looked for when there is something new, and now and then: a run that
+        stalls has nothing new."""
+        fresh = time.monotonic() - self._looked_s < _DIAGNOSIS_S
+        if fresh and self._looked_at == (run.step, run.state):
             return
-        self._looked_at_step = step
+        self._looked_at, self._looked_s = (run.step, run.state), time.monotonic()
         evidence, hand = evidence_of(f"{self._hand.study}/{self._hand.id}", self._store)
         self._findings = []
         for finding in [f for f in diagnose(evidence) if f.is_alarm][:_N_FINDINGS]:
