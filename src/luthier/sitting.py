@@ -17,11 +17,12 @@ from luthier.core.errors import BusyError, OptionError
 from luthier.core.event import Ended, Event
 from luthier.core.paths import StudyPaths
 from luthier.core.study import RunState, StudyView
+from luthier.core.unfinished import TUNER_LOST
 from luthier.executors.gpus import find_gpus, n_places
 from luthier.registry import nursed, policy_of, to_recipe
 from luthier.stores.sqlite import SqliteStore
 from luthier.stores.sqlite_file import names_in
-from luthier.tuner import TUNER_LOST, Tuner
+from luthier.tuner import Tuner
 from luthier.worker.lock import ProcessLock
 from luthier.worker.wire import WireReader
 

@@ -5,7 +5,7 @@ Whatever is done to a run goes through `enact`: recorded first, then carried out
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import final
 
@@ -41,20 +41,23 @@ from luthier.core.event import (
     Saved,
     Ticked,
 )
+from luthier.core.lineage import checkpoint_at, no_checkpoint
 from luthier.core.person import for_policies, is_in_hand, waits_for_a_person
 from luthier.core.retention import least_promising, n_bytes, spare, superseded
 from luthier.core.study import Checkpoint, Run, RunState, StudyView, Trial
+from luthier.core.unfinished import (
+    BUDGET_END,
+    CUT_OFF,
+    INTERRUPTED,
+    RELEASED,
+    lease_of,
+    unfinished,
+)
 from luthier.worker.inbox import collect, settle
 from luthier.worker.train import DAMAGED
 
-INTERRUPTED, BUDGET_END, TUNER_LOST = "interrupted", "budget-end", "tuner-lost"
-SLICE_END = "slice-end"  # the run has come to the end of its lease
-RELEASED = "released"  # by a person who had held or paused it
-_GOES_ON_BY_ITSELF = (INTERRUPTED, BUDGET_END, TUNER_LOST)
-_ON_ITS_WAY = (SLICE_END, RELEASED, *_GOES_ON_BY_ITSELF)  # when it is not yet where it was sent
 _WAIT_S, _INBOX_S = 0.25, 0.2
-# A trial whose process dies is tried again this often; a study whose first runs all fail is ended.
-MAX_RETRIES, MAX_FIRST_FAILURES = 2, 3
+_MAX_FIRST_FAILURES = 3  # a study whose first runs all fail is ended
 
 
 @final
@@ -195,7 +198,7 @@ class Tuner:
                 marked = Saved(run.id, replace(here, kept=kept))
                 return [marked, Obeyed(run.id, number, run.step)], None
             case Mark():
-                return [Refused(number, _no_checkpoint(run, run.step))], None
+                return [Refused(number, no_checkpoint(run, run.step))], None
             case _:
                 return [Refused(number, f"run {run.id} is {run.state} already")], None
 
@@ -226,9 +229,9 @@ class Tuner:
     def _fork(
         self, number: int, view: StudyView, run: Run, action: Fork
     ) -> tuple[list[Event], Callable[[], None] | None]:
-        parent = _checkpoint_at(view, run, action.at_step)
+        parent = checkpoint_at(view, run, action.at_step)
         if parent is None and action.at_step > 0:
-            return [Refused(number, _no_checkpoint(run, action.at_step))], None
+            return [Refused(number, no_checkpoint(run, action.at_step))], None
         if self._executor.n_free < 1:
             return [Refused(number, "no place is free")], None
         trial = view.trials[run.trial]
@@ -246,9 +249,9 @@ class Tuner:
     def _roll_back(
         self, number: int, run: Run, action: RollBack
     ) -> tuple[list[Event], Callable[[], None] | None]:
-        to = _checkpoint_at(self._store.view(), run, action.to_step)
+        to = checkpoint_at(self._store.view(), run, action.to_step)
         if to is None:
-            return [Refused(number, _no_checkpoint(run, action.to_step))], None
+            return [Refused(number, no_checkpoint(run, action.to_step))], None
         if run.active:
             path = str(self._store.paths.run(to.run_id).checkpoints / to.file)
             return [], lambda: self._executor.send(
@@ -263,7 +266,7 @@ class Tuner:
         self, number: int, view: StudyView, run: Run, action: Hold | Release
     ) -> tuple[list[Event], Callable[[], None] | None]:
         obeyed = Obeyed(run.id, number, run.step)
-        lease = Queued(run.id, _lease(view, run))
+        lease = Queued(run.id, lease_of(view, run))
         if not run.active and isinstance(action, Release):
             return [lease, Ended(run.id, RunState.PAUSED, None, None, RELEASED), obeyed], None
         if not run.active or (isinstance(action, Release) and not run.pausable):
@@ -309,7 +312,7 @@ class Tuner:
         before = self._actions
         self.attend()
         if not self._closing:
-            for action in self._unfinished():
+            for action in unfinished(self._store.view()):
                 if self._executor.n_free:
                     self.enact(action)
             view = self._view()
@@ -341,26 +344,6 @@ class Tuner:
             return []
         known = {entry.ticket for entry in self._store.diary()}  # from before a crash
         return [(ticket, action) for ticket, action in found if ticket not in known]
-
-    def _unfinished(self) -> Iterator[Action]:
-        """Runs that were cut off: by a dead process, or by the end of an earlier sitting."""
-        view = self._store.view()
-        for run in view.current().values():
-            if run.state is RunState.PAUSED and run.step < run.to_step:
-                if run.reason in _ON_ITS_WAY:
-                    yield Continue(
-                        run_id=run.id, to_step=run.to_step, reason="goes-on", author=Author.GUARD
-                    )
-            elif _is_to_be_tried_again(view, run):
-                at_step = _newest_step(view, run)
-                changes = [e.action for e in view.diary
-                           if e.run_id == run.id and isinstance(e.action, Change)]  # fmt: skip
-                plan = tuple((c.at_step, c.params) for c in changes
-                             if c.at_step is not None and c.at_step >= at_step)  # fmt: skip
-                yield Fork(
-                    run_id=run.id, at_step=at_step, to_step=run.to_step, reason="retry",
-                    author=Author.GUARD, seed=run.seed, plan=plan,
-                )  # fmt: skip
 
     def _take(self, events: Sequence[Event]) -> None:
         runs = self._store.view().runs
@@ -436,8 +419,8 @@ class Tuner:
     def _give_up_if_hopeless(self, ended: Ended) -> None:
         runs = self._store.view().runs.values()
         died = (RunState.FAILED, RunState.LOST)
-        dead = [r for r in runs if r.state in died and r.reason not in _GOES_ON_BY_ITSELF]
-        if len(dead) >= MAX_FIRST_FAILURES and not any(len(run.curve) for run in runs):
+        dead = [r for r in runs if r.state in died and r.reason not in CUT_OFF]
+        if len(dead) >= _MAX_FIRST_FAILURES and not any(len(run.curve) for run in runs):
             self._store.record([Closed("failed")])
             raise TrainingError(
                 f"the first {len(dead)} runs ended ({ended.reason}) before they reported "
@@ -474,59 +457,9 @@ def n_steps(view: StudyView) -> float:
     return sum(run.step - (run.parent.step if run.parent else 0.0) for run in runs)
 
 
-def _is_to_be_tried_again(view: StudyView, run: Run) -> bool:
-    """A dead process is no result, and a run that had to be stopped for lack of a checkpoint."""
-    if run.state is RunState.STOPPED:
-        return run.reason in _GOES_ON_BY_ITSELF
-    return run.state is RunState.LOST and _n_crashes(view, run.trial) <= MAX_RETRIES
-
-
-def _newest_step(view: StudyView, run: Run) -> float:
-    """Of the checkpoints that a new run of the trial could begin from; 0 when none is left."""
-    return max((c.step for c in _within_reach(view, run)), default=0.0)
-
-
-def _within_reach(view: StudyView, run: Run) -> list[Checkpoint]:
-    """The run's own checkpoints, and those of its ancestors from before it left them."""
-    found = list(run.checkpoints)
-    while run.parent is not None:
-        step, run = run.parent.step, view.runs[run.parent.run_id]
-        found += [c for c in run.checkpoints if c.step <= step]
-    return found
-
-
-def _n_crashes(view: StudyView, trial: int) -> int:
-    return sum(
-        run.trial == trial and run.state is RunState.LOST and run.reason != TUNER_LOST
-        for run in view.runs.values()
-    )
-
-
-def _lease(view: StudyView, run: Run) -> float:
-    """How far the run was last sent by a policy or a person, or the step it is at, if that is
-    further: what a hold sends it on to is no lease."""
-    sent = (
-        entry.action.to_step
-        for entry in reversed(view.diary)
-        if entry.run_id == run.id and entry.state != "refused"
-        and isinstance(entry.action, Start | Continue | Fork)
-        and (entry.action.author is not Author.GUARD or isinstance(entry.action, Fork))
-    )  # fmt: skip
-    return max(run.step, next(sent, run.step))
-
-
 def _dies_with(ended: Ended, action: Action) -> bool:
     """Whether an action is void with the run's end: a planned change waits for the run to go on."""
     if isinstance(action, Start | Fork):
         return False
     waits = isinstance(action, Change) and action.at_step is not None
     return ended.state.ended or not waits
-
-
-def _no_checkpoint(run: Run, step: float) -> str:
-    steps = ", ".join(f"{c.step:g}" for c in run.checkpoints) or "none"
-    return f"no checkpoint of run {run.id} at {step:g}; it has {steps}"
-
-
-def _checkpoint_at(view: StudyView, run: Run, step: float) -> Checkpoint | None:
-    return next((c for c in _within_reach(view, run) if c.step == step), None)
