@@ -59,6 +59,13 @@ def climb(run: Any) -> None:
         run.report(score=step * run.params.lr)
 
 
+@luthier.tune(minimize="loss", max_steps=3, space={"n": luthier.Choice(*range(12))})
+def one_far(run: Any) -> None:
+    """Losses of 1 and a little more, and one of 60."""
+    for step in run.steps():
+        run.report(loss=60.0 if run.params.n == 11 else 1.0 + run.params.n / 100 + 1 / step)
+
+
 @dataclass
 class Site:
     """A running server over a store with studies."""
@@ -85,12 +92,13 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two studies that have ended, and a server."""
+    """Three studies that have ended, and a server."""
     folder = tmp_path_factory.mktemp("studies")
     store = folder / "luthier.db"
     ways = {"store": store, "executor": "inline", "workers": 1, "lint": False, "policy": "full"}
     train.search(trials=30, name=NAME, **ways)
     climb.search(trials=5, name="climb", **ways)
+    one_far.search(trials=12, name="far", sampler="grid", **ways)
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -159,7 +167,7 @@ def test_the_list_leads_to_a_study_and_shows_names_as_text(
     site: Site, visit: Callable[..., Page]
 ) -> None:
     page = visit(site.link)
-    expect(page.locator("table.studies tbody tr")).to_have_count(2)
+    expect(page.locator("table.studies tbody tr")).to_have_count(3)
     page.get_by_role("link", name=NAME).click()
     expect(page.locator("h1")).to_have_text(NAME)
     expect(page.locator(".runs header [role=status]")).to_have_text("30 runs")
@@ -189,6 +197,45 @@ def test_a_condition_filters_the_table_and_the_curves(
     expect(page.locator(".where")).to_have_value(condition)
     page.get_by_role("button", name="Clear filter").first.click()
     expect(page.locator(".runs header [role=status]")).to_have_text("30 runs")
+
+
+def test_a_run_far_from_all_others_does_not_press_them_together(
+    site: Site, visit: Callable[..., Page]
+) -> None:
+    page = visit(site.study("far"))
+    toggle = page.get_by_role("button", name="+1 outlier")
+    expect(toggle).to_have_attribute("aria-pressed", "false")
+    # 1 at the best, 2.1 at the first step of the others: nobody needs a logarithmic axis
+    expect(page.get_by_role("button", name="log y")).to_have_attribute("aria-pressed", "false")
+    toggle.click()
+    page.reload()
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+
+
+FAR = """async ([ends, less]) => {
+  const { typical } = await import("/static/js/chart/measure.js");
+  const curves = ends.map((end) => ({ y: [5, end, NaN] }));
+  return typical(curves, false, less && ((a, b) => a > b)).map((curve) => curve.y[1]);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("ends", "less", "gone"),
+    [
+        ([*range(1, 11), 90], True, {90}),
+        ([*range(1, 11), -90], True, set()),  # who is far better is the one to see
+        ([*range(1, 11), -90], False, {-90}),  # of other metrics nobody knows which way is bad
+        ([*range(1, 11), 80, 90], True, {90}),  # a tenth of the curves at most
+        ([*range(1, 9), 90], True, set()),  # too few to say what is usual
+        ([1] * 20 + [2], True, {2}),
+    ],
+)
+def test_who_is_far_from_the_others(
+    site: Site, visit: Callable[..., Page], ends: list[float], less: bool, gone: set[float]
+) -> None:
+    page = visit(site.link)
+    kept = page.evaluate(FAR, [ends, less])
+    assert set(ends) - set(kept) == gone
 
 
 def test_a_brush_filters_everything(site: Site, visit: Callable[..., Page]) -> None:

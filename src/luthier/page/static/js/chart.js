@@ -8,7 +8,7 @@ import { h } from "./dom.js";
 import { duration, short } from "./format.js";
 import { splits } from "./ticks.js";
 
-export { search, spansDecades } from "./chart/measure.js";
+export { search, spansDecades, typical } from "./chart/measure.js";
 
 const FONT = '11px system-ui, "Noto Sans", "Noto Sans SC", sans-serif';
 
@@ -18,7 +18,7 @@ const FONT = '11px system-ui, "Noto Sans", "Noto Sans SC", sans-serif';
  * `yFormat` of the axes' numbers · `sync` charts with the same key share the cursor · `tip(hit) → Node | null` ·
  * `onHover(hit | null)` · `onClick(hit)` · `onZoom(range | null)` · `none` words for a chart without curves ·
  * `under(chart)`, `over(chart)` draw on `chart.ctx` in canvas pixels before and after the curves ·
- * `xRange`, `yRange` [min, max] that must be within view. A hit is {curve, index, x, y}.
+ * `xRange`, `yRange` [min, max] that must be within view · `yOf(curves, log)` the curves that must. A hit is {curve, index, x, y}.
  *
  * Returns: `set(curves)`, `grown()` when points were added to them, `change(options)`, `redraw()`,
  * `highlight(key | null)`, `setZoom({x, y} | null)`, `reset()`, `toX(v)`, `toY(v)` (canvas px), `box` (plot area
@@ -101,16 +101,17 @@ export function createChart(root, options = {}) {
   };
 
   const measure = () => {
-    const { xLog, yLog, xRange, yRange } = chart.options;
+    const { xLog, yLog, xRange, yRange, yOf } = chart.options;
     bounds.x = extent(chart.curves, ["x"], xLog, xRange, 0);
-    bounds.y = extent(chart.curves, ["y", "raw", "low", "high"], yLog, yRange, 0.06);
+    bounds.y = extent(yOf?.(chart.curves, yLog) ?? chart.curves, ["y", "raw", "low", "high"], yLog, yRange, 0.06);
   };
 
   function paint(u) {
     const { ctx, bbox } = u;
     ctx.save();
     ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    const room = chart.zoom ? 0 : 4 * chart.ratio; // a run of one point may stand on the edge
+    ctx.rect(bbox.left - room, bbox.top, bbox.width + 2 * room, bbox.height);
     ctx.clip();
     ctx.lineJoin = "round";
     for (const curve of chart.curves) draw(chart, curve);

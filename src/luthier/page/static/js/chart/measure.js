@@ -1,6 +1,9 @@
 // Sizes and distances of curves.
 
 const NEAR_PX = 28; // a pointer further away from every curve hovers over none
+const FENCE = 3; // interquartile ranges beyond the quartiles: who ends there ends far out (Tukey)
+const MOST_FAR = 0.1; // of the curves
+const LEAST = 10; // curves, below which none is far out
 
 /** The hit {curve, index, x, y} nearest to a place of the plot area (CSS px); null when none is near. */
 export function nearest(chart, px, py) {
@@ -50,6 +53,27 @@ export function spansDecades(all) {
     }
   }
   return low > 0 && high / low > 10;
+}
+
+/**
+ * The curves without those, a tenth at most, that end so far from all others that nobody could tell the others apart;
+ * where `worse(a, b)` is known, on the bad side only. `plain` curves stay.
+ */
+export function typical(curves, log, worse = null) {
+  const ends = [];
+  for (const curve of curves) {
+    const end = curve.plain ? undefined : curve.y.findLast((v) => Number.isFinite(v) && (!log || v > 0));
+    if (end !== undefined) ends.push({ curve, end, at: log ? Math.log(end) : end });
+  }
+  if (ends.length < LEAST) return curves;
+  const sorted = [...ends].sort((a, b) => a.at - b.at);
+  const quantile = (u) => sorted[Math.round(u * (sorted.length - 1))];
+  const [low, middle, high] = [0.25, 0.5, 0.75].map(quantile);
+  const beyond = ({ at }) => Math.max(low.at - at, at - high.at);
+  const far = ends.filter((one) => beyond(one) > FENCE * (high.at - low.at) && !(worse && worse(middle.end, one.end)));
+  far.sort((a, b) => beyond(b) - beyond(a));
+  const out = new Set(far.slice(0, Math.floor(MOST_FAR * ends.length)).map(({ curve }) => curve));
+  return out.size ? curves.filter((curve) => !out.has(curve)) : curves;
 }
 
 /** The index of the first x not below `at`. */

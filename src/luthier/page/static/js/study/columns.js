@@ -6,6 +6,8 @@ import { recall, remember } from "../memory.js";
 
 const HIDDEN = ["trial", "last", "best_step"];
 
+const widthFor = (name, least) => Math.max(least, Math.min(160, name.length * 8.6 + 34)); // px
+
 /** All columns of a study: {key, title, width px, num, sort (name for the server) | null, cell(row)}. */
 export function allColumns(data) {
   const { info } = data;
@@ -13,7 +15,7 @@ export function allColumns(data) {
   const own = [
     { key: "id", title: word("id"), width: 92, sort: "id", cell: (row) => row.id },
     { key: "state", title: word("state"), width: 108, sort: "state", cell: (row) => h("span", { class: `state ${row.state}` }, t(`state.${row.state}`), row.held ? h("span", { class: "faint", title: t("col.held") }, "✋") : null) },
-    { key: "best", title: info.metric, width: 104, num: true, sort: "best", cell: (row) => short(row.best) },
+    { key: "best", title: info.metric, width: widthFor(info.metric, 104), num: true, sort: "best", cell: (row) => short(row.best) },
     { key: "last", title: word("last"), width: 84, num: true, sort: "last", cell: (row) => short(row.last) },
     { key: "best_step", title: word("best_step"), width: 84, num: true, sort: null, cell: (row) => count(row.best_step) },
     { key: "step", title: word("step"), width: 84, num: true, sort: "step", cell: (row) => [count(row.step), h("span", { class: "faint" }, `/${count(info.max_steps)}`)] },
@@ -21,7 +23,7 @@ export function allColumns(data) {
     { key: "trial", title: word("trial"), width: 64, num: true, sort: "trial", cell: (row) => row.trial },
   ];
   const params = info.space.map((p) => ({
-    key: `p.${p.name}`, title: p.name, width: Math.max(88, Math.min(160, p.name.length * 8.6 + 34)) + (p.term ? 12 : 0), num: p.kind !== "choice",
+    key: `p.${p.name}`, title: p.name, width: widthFor(p.name, 88) + (p.term ? 12 : 0), num: p.kind !== "choice",
     sort: `p.${p.name}`, term: p.term, cell: (row) => (p.name in row.params ? value(row.params[p.name]) : h("span", { class: "faint" }, "–")),
   }));
   const reason = { key: "reason", title: word("reason"), width: 320, sort: null, cell: (row) => h("span", { class: row.error ? "bad" : "quiet", title: row.error || because(row.reason) }, row.error || because(row.reason)) };

@@ -1,6 +1,6 @@
 // The caviar picture: curves of many runs at once, coloured by what made them different.
 import { get } from "../api.js";
-import { createChart, spansDecades } from "../chart.js";
+import { createChart, spansDecades, typical } from "../chart.js";
 import { css } from "../colors.js";
 import { segments, toggle } from "../controls.js";
 import { h, throttle } from "../dom.js";
@@ -24,7 +24,7 @@ const DOTS = 3; // live points are appended; after this many thousand a curve is
 export function curvesPanel(data, colors) {
   const { info } = data;
   const key = `curves.${data.name}`;
-  const view = { metric: info.metric, x: "step", xLog: false, yLog: null, smooth: 0, top: 100, ...recall(key) };
+  const view = { metric: info.metric, x: "step", xLog: false, yLog: null, smooth: 0, top: 100, far: false, ...recall(key) };
   if (!info.metrics.includes(view.metric)) view.metric = info.metric;
   const rows = new Map(); // run → row
   const curves = new Map(); // run → {x, y, even}: points as they came and smoothed
@@ -48,13 +48,19 @@ export function curvesPanel(data, colors) {
     chart.change({ xTime: x === "time" });
     load();
   });
+  const far = toggle("", view.far, (on) => {
+    view.far = on;
+    keep();
+    chart.grown();
+  }, t("curves.far.title"));
+  far.hidden = true;
   const back = h("button", { hidden: true, onClick: () => chart.reset() }, t("curves.unzoom"));
   const note = h("span", { class: "quiet small", role: "status" });
   const whole = h("button", { hidden: !data.filtered(), onClick: () => data.change({ where: "", text: "", states: [], brushes: {} }) }, t("filter.clear"));
   const holder = h("div", { class: "body" });
   const el = h("section", { class: "panel curves", "aria-label": t("curves.title") },
     h("header", {},
-      h("h2", {}, info.metrics.length > 1 ? metricChooser() : info.metric), note, whole, h("span", { class: "grow" }), back,
+      h("h2", {}, info.metrics.length > 1 ? metricChooser() : info.metric), note, whole, h("span", { class: "grow" }), far, back,
       h("label", {}, t("curves.smooth"), h("input", {
         type: "range", min: 0, max: 0.98, step: 0.02, value: view.smooth, onInput: (event) => {
           view.smooth = Number(event.target.value);
@@ -88,6 +94,13 @@ export function curvesPanel(data, colors) {
     onZoom: (zoom) => {
       back.hidden = !zoom;
     },
+    yOf: (list, log) => {
+      const near = typical(list, log, worse());
+      const n = list.length - near.length;
+      far.hidden = n === 0;
+      far.textContent = t("curves.far", { n });
+      return view.far ? list : near;
+    },
     over: (drawn) => heads(drawn, { rows, curves, best, colors }),
   });
 
@@ -98,6 +111,11 @@ export function curvesPanel(data, colors) {
       chart.setZoom(null);
       load();
     } }, info.metrics.map((name) => h("option", { value: name, selected: name === view.metric }, name)));
+  }
+
+  // Which way is bad, where that is known.
+  function worse() {
+    return view.metric === info.metric ? (a, b) => data.better(b, a) : null;
   }
 
   const even = (curve) => {
@@ -176,7 +194,8 @@ export function curvesPanel(data, colors) {
   // Until somebody says otherwise.
   function chooseLog() {
     if (view.yLog !== null) return;
-    const log = spansDecades([...curves.values()].map((curve) => curve.y));
+    const near = typical([...curves.values()], false, worse());
+    const log = spansDecades(near.map((curve) => curve.y));
     if (log === chart.options.yLog) return;
     logY.setAttribute("aria-pressed", String(log));
     chart.change({ yLog: log });
