@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from luthier.models.idle import at_chance
+from luthier.models.idle import at_chance, too_early
 from luthier.models.readings import Readings
 
 GRID = np.array([1, 2, 3, 4, 5, 7, 10])
@@ -18,6 +18,12 @@ def readings_of(curves: list[list[float]]) -> Readings:
 def idle(curves: list[list[float]]) -> set[int]:
     readings = readings_of(curves)
     return set(readings.run[at_chance(readings, len(curves))].tolist())
+
+
+def early(curves: list[list[float]]) -> tuple[set[int], int]:
+    readings = readings_of(curves)
+    mute, place = too_early(readings, len(curves))
+    return set(readings.run[mute].tolist()), place
 
 
 SITTING = [[0.691, 0.69, 0.69], [0.9, 0.691, 0.69], [0.69], [0.692, 0.691], [0.69, 0.69]]
@@ -50,6 +56,17 @@ def test_nobody_is_once_one_that_sat_there_has_left_downward() -> None:
     assert idle([*SITTING, *POOR, learned_elsewhere]) == set(range(5))
     for since in ([], [0.72], [np.inf]):
         assert not idle([*SITTING, *POOR, [0.69, 0.69, 0.691, 0.5, *since]])
+
+
+def test_who_has_not_sat_as_long_as_one_that_left_tells_nothing_yet() -> None:
+    longer, left = [0.69] * 4, [0.69, 0.69, 0.691, 0.6]  # below at the fourth place
+    assert early([*SITTING, *POOR, longer]) == (set(), -1)
+    assert early([*SITTING, *POOR, longer, left]) == (set(range(5)), 3)
+    for at_once in ([0.6], [1.0, 0.6], [0.691, 0.6]):  # who did not sit does not count
+        assert early([*SITTING, *POOR, longer, at_once]) == (set(), -1)
+    # of several the last to leave, but none for longer than two fifths: step 4 of 10
+    assert early([*SITTING, *POOR, longer, left, [0.69, 0.69, 0.6]]) == (set(range(5)), 3)
+    assert early([*SITTING, *POOR, longer, [*longer, 0.69, 0.6]]) == (set(range(5)), 3)
 
 
 def test_lower_by_noise_is_not_lower() -> None:

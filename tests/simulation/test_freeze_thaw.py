@@ -312,12 +312,16 @@ def test_intervals_hold_as_often_as_they_say(make_table: Callable[..., Table]) -
     assert 0.70 <= np.mean(np.abs(scores) <= Z80) <= 0.90
 
 
-def sitting_view(lengths: Sequence[int], *, learned: bool = False) -> StudyView:
-    """Runs that sit at chance, of some lengths; poor ones; one that learns."""
+def sitting_view(
+    lengths: Sequence[int], *, learned: bool = False, took_off: bool = False
+) -> StudyView:
+    """Runs that sit at chance, of some lengths; poor ones; one that learns; one that took off."""
     space = make_space({"x": Float(0.0, 1.0)})
     curves_of = [np.full(n, 0.69) + 1e-4 * np.arange(n) for n in lengths]
     curves_of += [np.full(2, 1.2 + k / 10) for k in range(4)]
     curves_of.append(np.array([0.9, 0.8, 0.5 if learned else 0.75]))
+    if took_off:  # below the level at step 7
+        curves_of.append(np.array([0.69] * 6 + [0.6, 0.55, 0.5, 0.46, 0.43, 0.41, 0.4]))
     trials, runs = {}, {}
     for number, values in enumerate(curves_of):
         point = {"x": (number + 0.5) / len(curves_of)}
@@ -350,3 +354,32 @@ def test_one_at_a_time_is_watched() -> None:
     view = sitting_view([2, 2, 7, 2, 2, 3])
     training = replace(view.runs["0.0"], state=RunState.RUNNING, to_step=3)
     assert watched(replace(view, runs={**view.runs, "0.0": training})) is None
+
+
+def test_who_sits_trains_in_one_go_to_where_another_took_off() -> None:
+    view = sitting_view([2, 2, 2, 2, 2, 3, 13], took_off=True)
+    *_, left = view.runs.values()
+    beside = {"x": left.params["x"] - 0.001}
+    changed = {
+        left.id: replace(left, state=RunState.COMPLETED),
+        "0.0": replace(view.runs["0.0"], params=beside),
+    }
+    view = replace(view, runs={**view.runs, **changed})
+    picture = Picture.of(view, Random(), list(view.runs.values()), "log")
+    assert picture is not None
+    assert not picture.model.idle.any()
+    assert np.flatnonzero(picture.model.early).tolist() == [*range(6)]
+    actions = [picture.best_of_all(np.random.default_rng(seed)) for seed in range(20)]
+    goes_on = [a for a in actions if isinstance(a, Continue) and a.run_id == "0.0"]
+    assert goes_on
+    assert {a.to_step for a in goes_on} == {7}
+    begun = replace(view, runs={i: run for i, run in view.runs.items() if i != "0.0"})
+    picture = Picture.of(begun, Random(), list(begun.runs.values()), "log")
+    assert picture is not None
+    start = picture.best_of_all(np.random.default_rng(0))
+    assert isinstance(start, Start)
+    assert start.to_step == 1  # most are seen to be no better sooner than that
+    # without new points all count by their losses
+    last = Picture.of(replace(view, n_new=0), Random(), list(view.runs.values()), "log")
+    assert last is not None
+    assert not last.model.early.any()

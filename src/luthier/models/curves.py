@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from luthier.core.study import Run
 from luthier.models.encoding import Encoding
-from luthier.models.idle import at_chance, moves_of
+from luthier.models.idle import at_chance, moves_of, too_early
 from luthier.models.kernel import Kernel
 from luthier.models.process import Process, fit
 from luthier.models.ragged import is_ragged
@@ -53,6 +53,8 @@ class CurveModel:
     stir: float  # by how much those who sit at chance move, a standard deviation of the loss
     idle: NDArray[np.bool_]  # (runs,) that sit at the level of one who knows nothing
     ragged: bool  # curves are read, and predicted, by their lowest loss so far
+    early: NDArray[np.bool_]  # (runs,) that sit there, but not yet as long as others who left
+    take_off: int  # place in the grid by which those had; -1 where there are none
 
     def predict(self, x: Array, own: Index, step: Index) -> tuple[Array, Array]:
         """Mean and standard deviation of readings to come, warped; as in `Process.predict`."""
@@ -84,8 +86,13 @@ class CurveModel:
 
         `with_idle`: runs that sit at chance count by their losses, as all others do.
         """
-        readings = Readings.of(runs, grid, first_step)
-        sitting = at_chance(readings, len(runs)) & (not with_idle)
+        readings, early = Readings.of(runs, grid, first_step), np.zeros(len(runs), dtype=bool)
+        sitting, take_off = np.zeros(len(readings.run), dtype=bool), -1
+        if not with_idle:
+            sitting = at_chance(readings, len(runs))
+            mute, take_off = too_early(readings, len(runs))
+            early[readings.run[mute]] = True
+            readings, sitting = readings.at(~mute), sitting[~mute]
         ragged = is_ragged(readings, sitting)
         newest, seat = np.full(len(runs), -1), np.full(len(runs), np.nan)
         newest[readings.run], seat[readings.run] = readings.step, readings.loss  # the last counts
@@ -107,7 +114,8 @@ class CurveModel:
                  for k in [_next_step(run, readings, i)] if k < len(grid)]  # fmt: skip
         pending = np.array(ahead, dtype=np.int64).reshape(-1, 2)
         process = process.expecting(pending[:, 0], pending[:, 1])
-        return cls(process, warp, readings, lowest, newest, widening, seat, stir, idle, ragged)
+        return cls(process, warp, readings, lowest, newest, widening, seat, stir, idle, ragged,
+                   early, take_off)  # fmt: skip
 
 
 def _next_step(run: Run, readings: Readings, number: int) -> int:

@@ -94,14 +94,14 @@ class Picture:
             return None
         order, challenger = self._order(paused, units, rng)
         if challenger is not None:
-            return self._slice(self.runs[challenger], AGAINST)
+            return self._slice(challenger, AGAINST)
         for choice in order:
             if choice < len(paused):
-                return self._slice(self.runs[paused[choice]], "most-promising")
+                return self._slice(int(paused[choice]), "most-promising")
             point = self._point(units, np.array([choice - len(paused)]))
             if point is not None:
                 reason = "prior-doubted" if self._doubts() else "new-point"
-                to_step = float(self._slice_ends(np.zeros(1))[0])
+                to_step = float(self._ends(self._next_places(np.zeros(1)))[0])
                 return Start(params=point, to_step=to_step, reason=reason)
         return None
 
@@ -111,29 +111,36 @@ class Picture:
         None while such a run trains, once some sat there long in vain, and when another run is
         below them all.
         """
-        sitting = [run for run, idle in zip(self.runs, self.model.idle, strict=True) if idle]
+        sitting = [int(i) for i in np.flatnonzero(self.model.idle)]
         far = _FAR * (self.view.study.max_steps or 1)
-        paused = [run for run in sitting if _waits(run, far)]
-        level = min((run.curve.values[-1] for run in sitting), default=-np.inf)
-        n_in_vain = sum(run.step >= far for run in sitting)
-        busy = any(run.active for run in sitting)
+        paused = [i for i in sitting if _waits(self.runs[i], far)]
+        level = min((self.runs[i].curve.values[-1] for i in sitting), default=-np.inf)
+        n_in_vain = sum(self.runs[i].step >= far for i in sitting)
+        busy = any(self.runs[i].active for i in sitting)
         if not paused or busy or n_in_vain >= _N_IN_VAIN or self.model.lowest.min() < level:
             return None
-        return self._slice(max(paused, key=lambda run: run.step), "may-take-off")
+        return self._slice(max(paused, key=lambda i: self.runs[i].step), "may-take-off")
 
-    def _slice(self, run: Run, reason: str) -> Continue:
-        to_step = float(self._slice_ends(np.array([run.step]))[0])
-        return Continue(run_id=run.id, to_step=to_step, reason=reason)
+    def _slice(self, number: int, reason: str) -> Continue:
+        run = self.runs[number]
+        places = self._following(np.array([run.step]), np.array([number]))
+        return Continue(run_id=run.id, to_step=float(self._ends(places)[0]), reason=reason)
 
-    def _following(self, at: Array) -> NDArray[np.int64]:
+    def _following(self, at: Array, own: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places in the grid to which candidates have to come to tell anything: the next, or where
+        others took off from the level at which they sit. New points have that before them too,
+        though they begin with less: most do not come to that level."""
+        early = np.append(self.model.early, self.model.take_off >= 0)[own]
+        places = self._next_places(at)
+        return np.where(early, np.maximum(places, self.model.take_off), places)
+
+    def _next_places(self, at: Array) -> NDArray[np.int64]:
         return next_places(self.model.readings.grid, at, self.pause)
 
-    def _slice_ends(self, at: Array) -> Array:
-        """Where slices from steps `at` end: at points of the grid that are believed."""
+    def _ends(self, places: NDArray[np.int64]) -> Array:
+        """Where slices end that reach to places of the grid: at steps that are believed."""
         grid = self.model.readings.grid
-        ends: Array = np.maximum(
-            grid[np.minimum(self._following(at), len(grid) - 1)], self.first_step
-        )
+        ends: Array = np.maximum(grid[np.minimum(places, len(grid) - 1)], self.first_step)
         return ends.astype(np.float64)
 
     def _contenders(self, paused: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -207,8 +214,9 @@ class Picture:
 
         grid, warp = self.model.readings.grid, self.model.warp
         best = float(warp(np.array([self.model.lowest.min()]))[0])
-        slice_end = self._slice_ends(at)
-        places = np.minimum(self._following(at)[:, None] + np.array(_HORIZONS), len(grid) - 1)
+        following = self._following(at, own)
+        slice_end = self._ends(following)
+        places = np.minimum(following[:, None] + np.array(_HORIZONS), len(grid) - 1)
         mean, spread = self.model.process.predict(x, own, places)
         fall = np.maximum(warp.gain(mean, spread), 1e-30)
         ends = grid[places].astype(np.float64)
