@@ -2,10 +2,9 @@
 
 Where most networks predict the same for every input, that loss is soon almost the lowest of all,
 and the runs that will learn look worse until they have passed it. So what stays at such a level
-counts as hopeless, until one that sat there is seen to leave it downward; from then on, who has sat
-less long tells nothing yet. Near zero, where losses
-are small beside poor ones, such a level has been learned; for a metric that is none but is negated,
-as accuracy is, this cannot be told.
+counts as hopeless, until one that sat there is seen to leave it downward; from then on, who has not
+sat as long tells nothing yet. Near zero, where losses are small beside poor ones, such a level has
+been learned; for a metric that is none but is negated, as accuracy is, this cannot be told.
 """
 
 from dataclasses import dataclass
