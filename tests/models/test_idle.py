@@ -64,6 +64,8 @@ def test_who_has_not_sat_as_long_as_one_that_left_tells_nothing_yet() -> None:
     assert early([*SITTING, *POOR, longer, left]) == (set(range(5)), 3)
     for at_once in ([0.6], [1.0, 0.6], [0.691, 0.6]):  # who did not sit does not count
         assert early([*SITTING, *POOR, longer, at_once]) == (set(), -1)
+    assert early([*SITTING, *POOR, *[longer] * 2, left]) == (set(range(5)), 3)
+    assert early([*SITTING, *POOR, *[longer] * 3, left]) == (set(), -1)  # a quarter: not worth it
     # of several the last to leave, but none for longer than two fifths: step 4 of 10
     assert early([*SITTING, *POOR, longer, left, [0.69, 0.69, 0.6]]) == (set(range(5)), 3)
     assert early([*SITTING, *POOR, longer, [*longer, 0.69, 0.6]]) == (set(range(5)), 3)

@@ -25,6 +25,7 @@ _N_WIDTHS = 10  # of the crowd, between the two
 _LEARNED = 0.5  # of a poor first loss: who is so far below it has learned
 _N_FIRST = 27  # runs that tell what is poor for that: later ones are chosen
 _LATEST = 0.4  # of a training: nobody is waited for longer
+_WORTH_IT = 1 / 3  # of those who waited, that must have left
 _FALLS = 0.25  # of the reach, between two readings: who falls so fast may be passing
 
 
@@ -59,7 +60,7 @@ def at_chance(readings: Readings, n_runs: int) -> NDArray[np.bool_]:
 def too_early(readings: Readings, n_runs: int) -> tuple[NDArray[np.bool_], int]:
     """Which readings belong to runs that sit where others have left, (n,), but not for as long as
     those did: they tell nothing yet. And the place in the grid where the last of the others had
-    left; -1 as long as nobody has."""
+    left; -1 as long as nobody has, or fewer than a third of those who sat there for as long."""
     run, seats = readings.run, _seats(readings, n_runs)
     if seats is None or not len(seats.left):
         return np.zeros(len(run), dtype=bool), -1
@@ -67,9 +68,12 @@ def too_early(readings: Readings, n_runs: int) -> tuple[NDArray[np.bool_], int]:
     np.minimum.at(first, run[seats.left], readings.step[seats.left])
     latest = int(np.searchsorted(readings.grid, _LATEST * readings.grid[-1], "right")) - 1
     place = min(int(first[run[seats.left]].max()), latest)
-    newest = seats.to_come == 0
+    sits = (seats.to_come == 0) & seats.near
+    n_left, n_in_vain = len(set(run[seats.left])), int((sits & (readings.step >= place)).sum())
+    if n_left < _WORTH_IT * (n_left + n_in_vain):
+        return np.zeros(len(run), dtype=bool), -1
     early = np.zeros(n_runs, dtype=bool)
-    early[run[newest & seats.near & (readings.step < place)]] = True
+    early[run[sits & (readings.step < place)]] = True
     return early[run], place
 
 
