@@ -274,3 +274,8 @@ def test_broken_runs_warn_of_their_surroundings() -> None:
     assert chances[0] > 0.8
     assert chances[2] < 0.25
     assert (reliability(kernel, x, np.zeros(20, bool), x) == 1).all()
+
+
+def test_a_constant_of_the_space_has_no_length_scale() -> None:
+    space = make_space({"lr": Float(1e-5, 1e-1, log=True), "epochs": 30, "layers": Int(1, 4)})
+    assert Encoding(space).length_scales().shape == (2,)

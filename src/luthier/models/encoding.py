@@ -60,7 +60,7 @@ class Encoding:
         scale = 0.35 * np.sqrt(max(len(tiers), 1))
         same = len(set(tiers)) < 2
         scales = np.array([scale * (1.0 if same else _TIER_SCALE[tier]) for tier in tiers])
-        decades = [decades_of_rate(name, domain) for name, domain in self.space.domains.items()]
+        decades = [decades_of_rate(name, self.space.domains[name]) for name in self.space.names]
         widest = [math.inf if d is None else _RATE_DECADES / d for d in decades]
         shortened: NDArray[np.float64] = np.minimum(scales, widest)
         return shortened
