@@ -144,6 +144,19 @@ def test_replay_is_the_same_to_the_last_bit(script: Path) -> None:
     assert not same(weights(nursed, "0.0"), weights(other, third))
 
 
+def test_a_replay_has_the_threads_that_the_run_had(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums over other numbers of threads differ in their last bits."""
+    monkeypatch.setattr("luthier.executors.machine.n_cores", lambda: 6)
+    told = 'threads=int(os.environ["OMP_NUM_THREADS"]), loss='
+    script.write_text(SCRIPT.replace("loss=nn", f"{told}nn"))
+    search(script, "full", executor="local", workers=2)
+    result, new_id = api.replay(script.parent / "s.db", None, "0.0")
+    seen = [set(result.store.metrics(run)["threads"].values) for run in ("0.0", new_id)]
+    assert seen == [{3.0}, {3.0}]
+
+
 def test_a_replay_is_not_asked_for_while_the_study_is_tuned(script: Path) -> None:
     result = search(script, Planned(CHANGES))
     lock = ProcessLock(result.store.paths.lock)

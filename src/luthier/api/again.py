@@ -9,6 +9,7 @@ from luthier.core.budget import Budget
 from luthier.core.constraint import Constraint
 from luthier.core.errors import OptionError, StudyError, TargetError
 from luthier.core.script import root_of, script_of
+from luthier.executors.machine import n_threads_each
 from luthier.policies.hand import Hand
 from luthier.registry import from_recipe, make_policy, to_recipe
 from luthier.sitting import DEFAULT_STORE, Observer, busy, sit
@@ -39,6 +40,8 @@ def resume(
             "luthier.start(…, resume=True), or ask and tell."
         )
     if workers is not None:
+        if by_hand:  # with other threads than a run had before, its last bits differ
+            recipe["threads"] = recipe.get("threads") or n_threads_each(recipe["workers"])
         recipe["workers"] = workers
         if recipe.get("asked"):
             recipe["asked"]["workers"] = workers

@@ -27,7 +27,7 @@ from luthier.core.event import Ended, Event
 from luthier.core.space import Space
 from luthier.core.study import RunState
 from luthier.executors.gpus import shared_out
-from luthier.executors.machine import n_cores
+from luthier.executors.machine import n_threads_each
 from luthier.executors.zygote import MESSAGE_BYTES
 from luthier.worker.link import encode_order, order_of
 from luthier.worker.process import DISK_REFUSED
@@ -246,7 +246,7 @@ class LocalExecutor:
         return process
 
     def _environment(self, slot: int) -> dict[str, str]:
-        n_threads = self._n_threads or max(1, n_cores() // self._n_workers)
+        n_threads = self._n_threads or n_threads_each(self._n_workers)
         found = dict.fromkeys(_THREAD_VARIABLES, str(n_threads))
         if self._gpus:
             found["CUDA_VISIBLE_DEVICES"] = self._gpus[slot]

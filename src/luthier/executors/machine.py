@@ -16,6 +16,11 @@ def n_cores() -> int:
     return max(1, min([found or 1, *(int(-(-quota // 1)) for quota in quotas)]))
 
 
+def n_threads_each(n_workers: int) -> int:
+    """Threads of each of some runs that train side by side."""
+    return max(1, n_cores() // n_workers)
+
+
 def free_mb() -> float:
     """Megabytes that are free, under the limit of the control group if there is one."""
     left = [float(psutil.virtual_memory().available)]
