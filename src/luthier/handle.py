@@ -21,22 +21,20 @@ from luthier.core.action import (
     RollBack,
     Stop,
 )
-from luthier.core.course import extras, is_extra, nothing
+from luthier.core.course import extras, is_extra, nothing, without_extras
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
 from luthier.core.errors import OptionError, StudyError
 from luthier.core.ledger import Entry
+from luthier.core.paths import StudyPaths
 from luthier.core.script import params_at
 from luthier.core.study import Checkpoint, Run, Study
-from luthier.executors.nowhere import NowhereExecutor
-from luthier.policies.hand import Hand
 from luthier.stores.sqlite import SqliteStore
-from luthier.tuner import Tuner
-from luthier.worker.inbox import collect, post
+from luthier.unattended import attend
+from luthier.worker.inbox import post
 from luthier.worker.lock import ProcessLock
 
 _POLL_S = 0.05
-_NEED_AN_EXECUTOR = (Continue, Fork)
 
 
 @final
@@ -49,14 +47,26 @@ class Ticket:
     study: str
 
     def wait(self, timeout_s: float = 60.0) -> Entry | None:
-        """The diary's entry once it was obeyed or refused; None when the time is up before."""
+        """The diary's entry once it was obeyed or refused; None when the time is up before, or
+        when nobody tunes the study and it has to train."""
         deadline_s = time.monotonic() + timeout_s
         while True:
+            attended = self.attend()
             if (entry := self.answer()) is not None and entry.state != "asked":
                 return entry
-            if time.monotonic() >= deadline_s:
+            if not attended or time.monotonic() >= deadline_s:
                 return None
             time.sleep(_POLL_S)
+
+    def attend(self) -> bool:
+        """Whether a tuner sees to the study; without one, what does not train is done here."""
+        if ProcessLock(StudyPaths.beside(self.path, self.study).lock).owner() is not None:
+            return True
+        store = SqliteStore.open(self.path, self.study, read_only=False)
+        try:
+            return not attend(store)
+        finally:
+            store.close()
 
     def answer(self) -> Entry | None:
         """The diary's entry as it stands; None while the tuner has not looked."""
@@ -164,7 +174,9 @@ class RunHandle:
         **params: Value,
     ) -> Ticket:
         """A new run from a checkpoint (its step, "best", "latest"), with changes."""
-        step = 0.0 if at == 0 else _resolve(self.run, at).step
+        run = self.run
+        step = 0.0 if at == 0 else _resolve(run, at).step
+        self._study().space.cast(without_extras({**run.params, **params}))  # it may have to wait
         return self._ask(
             Fork(run_id=self.id, at_step=step, to_step=to_step, params=params, **_who(because))
         )
@@ -200,22 +212,8 @@ class RunHandle:
         if not os.access(self._path, os.W_OK):
             raise OptionError(f"{self._path} may only be read by you; nothing can be asked for.")
         ticket = Ticket(post(paths.orders, action), self._path, study)
-        lock = ProcessLock(paths.lock)
-        if not isinstance(action, _NEED_AN_EXECUTOR) and lock.acquire():
-            try:
-                self._act_without_tuner()
-            finally:
-                lock.release()
+        ticket.attend()
         return ticket
-
-    def _act_without_tuner(self) -> None:
-        store = SqliteStore.open(self._path, self.study, read_only=False)
-        try:
-            waiting = [a for _, a in collect(store.paths.orders)]
-            if not any(isinstance(action, _NEED_AN_EXECUTOR) for action in waiting):
-                Tuner(store, Hand(), NowhereExecutor()).attend()
-        finally:
-            store.close()
 
     def _study(self) -> Study:
         store = self._open()

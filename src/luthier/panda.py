@@ -22,6 +22,7 @@ from luthier.stores.sqlite import SqliteStore
 from luthier.stores.sqlite_file import list_studies
 from luthier.tuner import Tuner
 from luthier.worker.inbox import post
+from luthier.unattended import attend
 from luthier.worker.lock import ProcessLock
 from luthier.worker.run import LiveRun
 from luthier.worker.train import training
@@ -100,6 +101,7 @@ def _listen(store: SqliteStore, policy: Policy, executor: HereExecutor) -> None:
     finally:
         executor.close()
         lock.release()
+        attend(store)  # what was asked for while the run ended
         store.close()
 
 

@@ -23,6 +23,7 @@ from luthier.registry import nursed, policy_of, to_recipe
 from luthier.stores.sqlite import SqliteStore
 from luthier.stores.sqlite_file import names_in
 from luthier.tuner import Tuner
+from luthier.unattended import attend
 from luthier.worker.lock import ProcessLock
 from luthier.worker.wire import WireReader
 
@@ -79,6 +80,7 @@ def sit(
         if executor is not None:
             executor.close()
         lock.release()
+        attend(store)  # what was asked for while the executor closed
 
 
 def _calibration(

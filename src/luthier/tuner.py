@@ -119,14 +119,18 @@ class Tuner:
             settle(self._store.paths.orders, ticket)
 
     def _must_wait(self, action: Action) -> bool:
-        """What a run is asked waits until it has left, or it would not hear it; a resume also until
-        there is a place, and when the study ends, for its next sitting."""
-        if isinstance(action, Start | Fork | Stop):
+        """What a run is asked waits until it has left, or it would not hear it; a resume and a fork
+        also until there is a place, and when the study ends, for its next sitting."""
+        if isinstance(action, Start | Stop):
             return False
-        if action.run_id in self._leaving or not isinstance(action, Continue):
-            return action.run_id in self._leaving
+        if action.run_id in self._leaving and not isinstance(action, Fork):
+            return True
+        if isinstance(action, Fork):
+            return self._executor.n_free < 1 or bool(self._closing)
         run = self._store.view().runs.get(action.run_id)
-        paused = run is not None and run.state is RunState.PAUSED
+        if run is None or not isinstance(action, Continue):
+            return False
+        paused = run.state is RunState.PAUSED
         return bool(self._closing) or (paused and self._executor.n_free < 1)
 
     def interrupt(self) -> int:

@@ -99,6 +99,11 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def orders_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("luthier.tuner._INBOX_S", 0.0)  # here; in other processes as ever
+
+
 def search(script: Path, policy: object, **more: object) -> StudyResult:
     tunable = load_target(str(script))
     assert isinstance(tunable, Tunable)
@@ -387,7 +392,6 @@ def test_paused_and_resumed_in_one_breath(script: Path, attached: bool) -> None:
     def observe(store: Store, view: StudyView) -> None:
         run = view.runs.get("0.0")
         if run is not None and run.active and run.step >= 2 and not asked:
-            time.sleep(0.25)  # the inbox is looked at five times a second
             wait = Pause(run_id="0.0", reason="wait", author=Author.HUMAN)
             go_on = Continue(run_id="0.0", to_step=99, reason="go on", author=Author.HUMAN)
             asked.extend(post(store.paths.orders, action) for action in (wait, go_on))
@@ -451,7 +455,6 @@ def test_a_human_holds_a_run_of_a_policy(script: Path, policy: str) -> None:
     asked: list[str] = []
 
     def observe(store: Store, view: StudyView) -> None:
-        time.sleep(0.25)  # the inbox is looked at five times a second
         run = view.runs.get("0.0")
         if run is None:
             return
@@ -468,3 +471,49 @@ def test_a_human_holds_a_run_of_a_policy(script: Path, policy: str) -> None:
     run = result.view.runs["0.0"]
     assert run.state is RunState.COMPLETED
     assert not run.held or "release" not in asked
+
+
+def pause_at_2(store: Store, view: StudyView) -> None:
+    from luthier.core.action import Pause
+    from luthier.worker.inbox import post
+
+    run = view.runs.get("0.0")
+    if run is not None and run.active and run.step >= 2 and not store.paths.orders.exists():
+        post(store.paths.orders, Pause(run_id="0.0", reason="lunch", author=Author.HUMAN))
+
+
+def test_what_is_asked_while_the_executor_closes_is_done(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from luthier.core.action import Change
+    from luthier.executors.inline import InlineExecutor
+    from luthier.worker.inbox import post
+
+    def close(self: InlineExecutor) -> None:
+        change = Change(run_id="0.0", params={"lr": 0.004}, reason="late", author=Author.HUMAN)
+        post(open_study(script.parent / "s.db").store.paths.orders, change)
+
+    monkeypatch.setattr(InlineExecutor, "close", close)
+    result = search(script, "full", observe=pause_at_2)
+    assert [(e.action.reason, e.state) for e in result.store.diary()[1:]] == [
+        ("lunch", "obeyed"), ("late", "obeyed"),
+    ]  # fmt: skip
+    assert result.view.runs["0.0"].params["lr"] == 0.004
+
+
+def test_without_a_tuner_only_what_trains_waits(script: Path) -> None:
+    search(script, "full", observe=pause_at_2)
+    assert "waits for luthier resume net-1" in luthier(script, "fork", "0", "lr=0.02").stdout
+    assert "obeyed" in luthier(script, "set", "0", "lr=0.005").stdout
+    wrong = luthier(script, "fork", "0", "lr=9")
+    assert wrong.returncode == 1
+    assert "lr" in wrong.stderr
+    again = luthier(script, "pause", "0")
+    assert again.returncode == 1
+    assert "paused already" in again.stderr
+    done = luthier(script, "resume", "0")
+    assert done.stdout.splitlines()[-1] == "run 0.0: completed at step 8", done.stderr
+    runs = open_study(script.parent / "s.db").view.runs
+    assert [(run.state, run.params["lr"]) for run in runs.values()] == [
+        (RunState.COMPLETED, 0.005), (RunState.COMPLETED, 0.02),
+    ]  # fmt: skip

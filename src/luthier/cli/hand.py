@@ -19,6 +19,7 @@ _WAIT = click.option(
     "--wait", "wait_s", type=float, default=60.0, show_default=True,
     help="Seconds to wait for the answer; 0: do not wait.",
 )  # fmt: skip
+_SILENT_S = 2.0  # how long nothing is said of waiting
 _RUN = click.argument("run", metavar="[STUDY/]TRIAL[.ATTEMPT]")
 
 
@@ -217,14 +218,16 @@ def resume_run(store: str, study: str | None, run: str) -> None:
     found = api.open_study(store, study)
     hand = found.run(run)
     ticket = hand.resume()
-    if ProcessLock(found.store.paths.lock).owner() is not None:
+    if ProcessLock(found.store.paths.lock).owner() is not None or ticket.answer() is not None:
         _answer(ticket, 60.0)
         return
     with watching(quiet=False) as observe:
         api.resume(store, found.name, workers=1, by_hand=True, observe=observe)
-    _answer(ticket, 0.0)
-    if hand.run.state is RunState.PAUSED:
-        click.echo(f"paused again at step {hand.run.step:g}")
+    entry, now = ticket.answer(), hand.run
+    if entry is None or entry.state != "obeyed":
+        _answer(ticket, 0.0)
+    again = "paused again" if now.state is RunState.PAUSED else now.state.value
+    click.echo(f"run {now.id}: {again} at step {now.step:g}")
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -247,9 +250,12 @@ def _study(run: str) -> str | None:
 
 
 def _answer(ticket: "Ticket", wait_s: float) -> None:
-    entry = ticket.wait(wait_s) if wait_s else ticket.answer()
-    if entry is None or entry.state == "asked":
-        click.echo("asked; it has not been answered yet (the diary will tell)")
+    entry = ticket.wait(min(wait_s, _SILENT_S))
+    if entry is None and wait_s > _SILENT_S and ticket.attend():
+        click.echo("asked; waiting for its tuner …", err=True)
+        entry = ticket.wait(wait_s - _SILENT_S)
+    if entry is None:
+        click.echo(unanswered_words(ticket))
     elif entry.state == "refused":
         click.echo(f"refused: {entry.why}", err=True)
         sys.exit(1)
@@ -267,3 +273,11 @@ def obeyed_words(entry: "Entry") -> str:
     if entry.run_id != getattr(entry.action, "run_id", ""):
         words += f"; the new run is {entry.run_id}"
     return words
+
+
+def unanswered_words(ticket: "Ticket") -> str:
+    """What an action waits for."""
+    if not ticket.attend() and ticket.answer() is None:
+        return f"asked; nobody tunes the study, so it waits for luthier resume {ticket.study}"
+    return ("asked; it has not been answered yet: a change for a later step waits for that, "
+            "a fork and a resume for a free place (the diary will tell)")  # fmt: skip

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from luthier import api
 from luthier.cli.diagnose import command, evidence_of
-from luthier.cli.hand import obeyed_words, setting
+from luthier.cli.hand import obeyed_words, setting, unanswered_words
 from luthier.cli.look import number
 from luthier.cli.pages import cells_of
 from luthier.core.errors import LuthierError
@@ -202,12 +202,14 @@ class _Screen:
         self._ask(self._hand.roll_back(f"before:{changes[-1].number}", because="undone"))
 
     def _ask(self, ticket: Ticket) -> None:
-        self._ticket, self._said = ticket, "asked …"
+        self._ticket = ticket
+        self._said = "asked …" if ticket.attend() else unanswered_words(ticket)
 
     def _hear(self) -> None:
         entry = self._ticket.answer() if self._ticket else None
         if entry is not None and entry.state != "asked":
-            self._said = f"refused: {entry.why}" if entry.why else obeyed_words(entry)
+            refused = entry.state == "refused"
+            self._said = f"refused: {entry.why}" if refused else obeyed_words(entry)
             self._ticket = None
 
 
