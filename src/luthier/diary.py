@@ -11,8 +11,8 @@ from luthier.contracts import Store
 from luthier.core.action import Change, RollBack, kind_of
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
+from luthier.core.entry import Entry, entries_of
 from luthier.core.forecast import forecast
-from luthier.core.ledger import Entry
 from luthier.core.verdict import Verdict, verdict
 
 
@@ -37,14 +37,14 @@ class Page:
 
 def diary_of(store: Store, run_id: str) -> list[Page]:
     """All actions on a run, in order; verdicts for changes of live parameters."""
-    entries = [entry for entry in store.diary() if entry.run_id == run_id]
+    entries = entries_of(store.diary(), run_id)
     changes = [e for e in entries if _changes(e)]
     branches = [_losses(store, metrics) for metrics in store.branches(run_id)]
     study = store.study
     horizon = float(study.max_steps or store.view().runs[run_id].step)
     pages = []
     for entry in entries:
-        before, after = _values(entry)
+        before, after = entry.values
         page = Page(entry, kind_of(entry.action), before, after)
         if entry in changes and entry.step is not None:
             # a rollback begins a new branch, and belongs to the one that it begins
@@ -71,18 +71,6 @@ def _changes(entry: Entry) -> bool:
 def _losses(store: Store, metrics: Mapping[str, Curve]) -> Curve:
     curve = metrics.get(store.study.metric, Curve())
     return Curve(curve.steps, store.study.loss(1.0) * curve.values)
-
-
-def _values(entry: Entry) -> tuple[Mapping[str, Value], Mapping[str, Value]]:
-    """What was found before and after, of the values that differ."""
-    after = {**getattr(entry.action, "params", {}), **entry.read_back}
-    if not isinstance(entry.action, Change | RollBack):
-        return {}, {}
-    changed = {k for k, v in after.items() if entry.before.get(k) != v}
-    return (
-        {k: entry.before[k] for k in sorted(changed) if k in entry.before},
-        {k: after[k] for k in sorted(changed)},
-    )
 
 
 def verdict_words(page: Page, metric: str, sign: float) -> str:

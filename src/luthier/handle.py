@@ -24,8 +24,8 @@ from luthier.core.action import (
 from luthier.core.course import extras, is_extra, nothing, without_extras
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
+from luthier.core.entry import Entry, entries_of
 from luthier.core.errors import OptionError, StudyError
-from luthier.core.ledger import Entry
 from luthier.core.paths import StudyPaths
 from luthier.core.script import params_at
 from luthier.core.study import Checkpoint, Run, Study
@@ -134,7 +134,7 @@ class RunHandle:
         """The actions on it."""
         store = self._open()
         try:
-            return [entry for entry in store.diary() if entry.run_id == self.id]
+            return entries_of(store.diary(), self.id)
         finally:
             store.close()
 

@@ -21,8 +21,8 @@ from luthier.sitting import DEFAULT_STORE, bring_in, busy, free_name
 from luthier.stores.sqlite import SqliteStore
 from luthier.stores.sqlite_file import list_studies
 from luthier.tuner import Tuner
-from luthier.worker.inbox import post
 from luthier.unattended import attend
+from luthier.worker.inbox import post
 from luthier.worker.lock import ProcessLock
 from luthier.worker.run import LiveRun
 from luthier.worker.train import training

@@ -214,6 +214,7 @@ class Tuner:
         trial: Trial,
         params: Mapping[str, Value] | None = None,
         parent: Checkpoint | None = None,
+        before: Mapping[str, Value] | None = None,
     ) -> tuple[list[Event], Callable[[], None]]:
         attempt = sum(run.trial == trial.number for run in view.runs.values())
         run = Run(f"{trial.number}.{attempt}", trial.number, params or trial.params,
@@ -225,7 +226,7 @@ class Tuner:
             change = Change(run_id=run.id, params=changes, at_step=at_step, reason=action.reason,
                             author=action.author)  # fmt: skip
             planned.append(Asked(self._actions, change, time.time()))
-        obeyed = Obeyed(run.id, number, parent.step if parent else 0.0)
+        obeyed = Obeyed(run.id, number, parent.step if parent else 0.0, before=before or {})
         return [Proposed(run, trial), obeyed, *planned], lambda: self._start(
             self._store.view().runs[run.id], parent
         )
@@ -246,9 +247,11 @@ class Tuner:
         for name, points in extras(action.params).items():
             check_extra(name, points)
         if not action.params or changed == dict(trial.params):
-            return self._new_run(number, view, action, trial, params, parent)
-        new = Trial(len(view.trials), changed)
-        return self._new_run(number, view, action, new, params, parent)
+            new = trial
+        else:
+            new = Trial(len(view.trials), changed)
+        before = {name: run.params[name] for name in action.params if name in run.params}
+        return self._new_run(number, view, action, new, params, parent, before)
 
     def _roll_back(
         self, number: int, run: Run, action: RollBack

@@ -517,3 +517,18 @@ def test_without_a_tuner_only_what_trains_waits(script: Path) -> None:
     assert [(run.state, run.params["lr"]) for run in runs.values()] == [
         (RunState.COMPLETED, 0.005), (RunState.COMPLETED, 0.02),
     ]  # fmt: skip
+    assert [*runs] == ["0.0", "1.0"]
+    for run in runs:  # a fork stands in both diaries, with what it changed
+        told = luthier(script, "diary", run, "--markdown").stdout
+        assert "| fork 0.0→1.0 lr 0.005→0.02 |" in told
+
+
+def test_who_paused_a_run_is_told_how_it_goes_on(script: Path) -> None:
+    search(script, "full", observe=pause_at_2)
+    onward = "run 0.0 is paused; go on with: luthier resume net-1/0.0 --store s.db"
+    assert onward in luthier(script, "resume").stdout
+    assert onward in luthier(script, "ls").stdout
+    luthier(script, "set", "0", "lr=0.005")
+    same = luthier(script, "set", "0", "lr=0.005")
+    assert same.returncode == 0, same.stderr
+    assert luthier(script, "diary", "0", "--markdown").stdout.count("lr 0.005→0.005") == 1

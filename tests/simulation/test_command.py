@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from luthier import Float, tune
 from luthier.cli import luthier
-from luthier.core.errors import OptionError, TableError
+from luthier.core.errors import OptionError, StudyError, TableError
 from luthier.tables import Table
+from luthier.worker.run import LiveRun
 
 KEYS = "task policy seed workers anytime r10 r30 r100 decision_ms_p50 decision_ms_p95 peak_mb"
 
@@ -46,3 +48,21 @@ def test_what_is_wrong_is_said(make_table: Callable[..., Table], tmp_path: Path)
         CliRunner().invoke(luthier, ["simulate", str(tmp_path)], catch_exceptions=False)
     with pytest.raises(OptionError, match="--seeds 0"):
         CliRunner().invoke(luthier, ["simulate", task, "--seeds", "0"], catch_exceptions=False)
+
+
+def test_a_study_of_a_store_by_its_name(tmp_path: Path) -> None:
+    @tune(minimize="loss", max_steps=3, space={"lr": Float(0.1, 1.0)})
+    def train(run: LiveRun) -> None:
+        for step in run.steps():
+            run.report(loss=run.params.lr / step)
+
+    path = tmp_path / "my.db"
+    for name in ("one", "two"):
+        train.search(trials=5, name=name, policy="full", executor="inline", store=path)
+    asked = ["--policy", "asha", "--seeds", "1", "--budget-runs", "1"]
+    said = CliRunner().invoke(luthier, ["simulate", str(path / "one"), *asked]).output
+    assert "one\n" in said
+    assert "1 seed; budget 1 full run, 1 worker" in said
+    with pytest.raises(StudyError, match="three"):
+        CliRunner().invoke(luthier, ["simulate", str(path / "three"), *asked],
+                           catch_exceptions=False)  # fmt: skip

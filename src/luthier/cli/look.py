@@ -9,9 +9,11 @@ from typing import Any
 
 from luthier import api
 from luthier.core.errors import StudyError
-from luthier.core.study import Run, StudyView
+from luthier.core.person import waits_for_a_person
+from luthier.core.study import Run, RunState, StudyView
 from luthier.sitting import DEFAULT_STORE
 from luthier.stores.sqlite_file import list_studies
+from luthier.worker.lock import ProcessLock
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -70,7 +72,7 @@ def studies(path: Path, *, as_json: bool) -> str:
     lines = [f"{'study':24} {'created':16} {'trials':>7} {'tuned':>8}  state"]
     for row in rows:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created_s"]))
-        state = row["closed"] or "open (luthier resume goes on)"
+        state = row["closed"] or f"open: {_onward(api.open_study(path, row['name']), path)}"
         tuned = f"{row['elapsed_s']:.0f} s"
         lines.append(f"{row['name']:24} {created:16} {row['n_trials']:7} {tuned:>8}  {state}")
     return "\n".join(lines)
@@ -96,9 +98,10 @@ def show_study(store: str, name: str | None, n_rows: int, *, as_json: bool) -> s
         f"{'trial':>5} {study.metric:>14} {'at':>5} {'steps':>6}  {'state':10} {'curve':16} params",
     ]
     for run in by_merit(view)[:n_rows]:
-        value = study.loss(run.curve.best_loss)
+        best, at = number(study.loss(run.curve.best_loss)), f"{run.curve.best_step:g}"
+        best, at = (best, at) if len(run.curve) else ("–", "–")
         lines.append(
-            f"{run.trial:5} {number(value):>14} {run.curve.best_step:5g} {run.step:6g}  "
+            f"{run.trial:5} {best:>14} {at:>5} {run.step:6g}  "
             f"{run.state.value:10} {sparkline(curve_values(view, run)):16} {params_words(run)}"
         )
     return "\n".join(lines)
@@ -199,13 +202,27 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
     elif seen := [run for run in view.current().values() if len(run.curve)]:
         lines.append(f"no trial reported a finite {view.study.metric}; look for the cause: "
                      f"luthier diagnose {result.name}/{seen[0].trial}{where}")  # fmt: skip
-    failed = [run for run in view.runs.values() if run.state.value == "failed"]
-    if failed:
-        which = f"{result.name}/{failed[0].trial}"
-        lines.append(f"{counted(len(failed), 'run')} failed; see luthier show {which}{where}")
+    for state in (RunState.FAILED, RunState.LOST):
+        if runs := [run for run in view.current().values() if run.state is state]:
+            which = f"{result.name}/{runs[0].trial}"
+            what = f"{counted(len(runs), 'trial')} {state.value}"
+            lines.append(f"{what}; see luthier show {which}{where}")
     if not result.store.closed:
-        lines.append(f"paused; go on with: luthier resume {result.name}{where}")
+        lines.append(_onward(result, Path(store)))
     return "\n".join(lines) or "nothing was trained"
+
+
+def _onward(result: api.StudyResult, store: Path) -> str:
+    """How a study that is not closed goes on: a run that a person paused is theirs to resume."""
+    if (owner := ProcessLock(result.store.paths.lock).owner()) is not None:
+        return f"tuned by process {owner}"
+    view = result.view
+    waiting = [run for run in view.runs.values() if waits_for_a_person(view, run)]
+    run = f"/{waiting[0].id}" if waiting else ""
+    which = f"run {waiting[0].id} is paused" if waiting else "paused"
+    more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+    where = "" if str(store) == DEFAULT_STORE else f" --store {store}"
+    return f"{which}{more}; go on with: luthier resume {result.name}{run}{where}"
 
 
 def _run_json(view: StudyView, run: Run) -> dict[str, Any]:

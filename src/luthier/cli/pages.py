@@ -54,6 +54,8 @@ def diary_json(store: str, hand: RunHandle) -> list[dict[str, Any]]:
                 "step": entry.step,
                 "author": entry.action.author.value,
                 "kind": page.kind,
+                "run": entry.run_id,
+                "parent": entry.parent,
                 "reason": entry.action.reason,
                 "state": entry.state,
                 "why": entry.why,
@@ -107,7 +109,7 @@ def replay_words(result: api.StudyResult, old_id: str, new_id: str) -> str:
 def cells_of(page: Page, metric: str, sign: float) -> list[str]:
     """A page as the cells of a row."""
     entry = page.entry
-    what = page.kind
+    what = f"{page.kind} {entry.parent}→{entry.run_id}" if entry.parent else page.kind
     for name, value in page.after.items():
         was = page.before.get(name)
         what += f" {name} {short(was)}→{short(value)}" if was is not None else (

@@ -14,6 +14,7 @@ from rich.text import Text
 from luthier.cli.look import by_merit, curve_values, number, params_words, sparkline
 from luthier.contracts import Store
 from luthier.core.study import Run, RunState, StudyView
+from luthier.knowledge.reasons import reason_words
 from luthier.sitting import Observer
 from luthier.tuner import n_steps
 
@@ -67,11 +68,11 @@ def _screen(view: StudyView, news: deque[str]) -> RenderableType:
     head = Table.grid(padding=(0, 1))
     done, words = _progress(view)
     head.add_row(Text(study.name, style="bold"), ProgressBar(1.0, done, width=30), words)
+    now = [run for run in view.current().values() if run.active][:_N_RUNNING]
     return Group(
         head,
         _table("best", view, by_merit(view)[:_N_BEST]),
-        _table("training now", view,
-               [r for r in view.current().values() if r.active][:_N_RUNNING]),
+        *([_table("training now", view, now)] if now else []),
         *(Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in news),
     )  # fmt: skip
 
@@ -114,21 +115,6 @@ def _progress(view: StudyView) -> tuple[float, str]:
     return min(share, 1.0), f"{words}  {trials} trials, {n_steps(view):g} steps"
 
 
-_REASONS = {
-    "slice-end": "waits to go on",
-    "done": "trained to the end",
-    "outside-best": "outside the best of its rung",
-    "less-promising": "others look more promising",
-    "below-median": "below the median",
-    "budget-end": "the budget is spent",
-    "replaced": "replaced by a better one",
-    "tuner-lost": "the tuner was lost",
-    "out-of-memory": "out of memory",
-    "timeout": "trained too long",
-    "disk-full": "disk full",
-}
-
-
 class _News:
     """What became of runs since it was last asked, one line each."""
 
@@ -149,7 +135,7 @@ class _News:
             if run.active or self._told.get(run.id) == now:
                 continue
             self._told[run.id] = now
-            why = _REASONS.get(run.reason, run.reason)
+            why = reason_words(run.reason)
             value = number(view.study.loss(run.curve.last))
             better = run.curve.best_loss < self._best
             if better:

@@ -11,6 +11,7 @@ from typing import Any, final
 import click
 import numpy as np
 
+from luthier.cli.look import counted
 from luthier.core.auto import choose
 from luthier.core.budget import Budget
 from luthier.core.errors import OptionError, TableError
@@ -139,12 +140,18 @@ def _tables(names: Sequence[str]) -> Iterator[Table]:
             from luthier import api
 
             yield table_of_study(api.open_study(path).view)
+        elif path.parent.is_file():
+            from luthier import api
+
+            yield table_of_study(api.open_study(path.parent, path.name).view)
         elif (path / "meta.json").is_file():
             yield from (load_table(path, task) for task in tables_of(path))
         elif (path.parent / "meta.json").is_file():
             yield load_table(path.parent, path.name)
         else:
-            raise TableError(f"no table {name!r}; expected FOLDER/TASK, a FOLDER, or STORE.db.")
+            raise TableError(
+                f"no table {name!r}; expected FOLDER/TASK, a FOLDER, STORE.db or STORE.db/STUDY."
+            )
 
 
 def _mean_words(values: Sequence[float]) -> str:
@@ -163,7 +170,8 @@ def _words(cases: Sequence[Case], budget_runs: float) -> str:
     n_seeds = len({case.seed for case in cases})
     lines = [
         f"normalised regret (0 best of the table, 1 its median), mean ± standard error of "
-        f"{n_seeds} seeds; budget {budget_runs:g} full runs, {cases[0].workers} workers"
+        f"{counted(n_seeds, 'seed')}; budget {budget_runs:g} full "
+        f"{'run' if budget_runs == 1 else 'runs'}, {counted(cases[0].workers, 'worker')}"
     ]
     for task in [*tasks, "all tasks"] if len(tasks) > 1 else tasks:
         lines += ["", task, f"  {'policy':{width}}" + "".join(f"{c:>15}" for c in columns)

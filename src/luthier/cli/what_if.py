@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from luthier import api
-from luthier.cli.look import number
+from luthier.cli.look import counted, number
 from luthier.what_if import N_LEAST, WhatIf, balance
 
 
@@ -58,8 +58,8 @@ def print_balance(told: WhatIf, n_rows: int) -> None:
     console.print(table)
     if told.n_left and told.p_better is None:
         console.print(
-            f"What it may have cost cannot be told: {told.n_finished} runs were trained to the "
-            f"end, {N_LEAST} are needed."
+            f"What it may have cost cannot be told: {counted(told.n_finished, 'run')} trained "
+            f"to the end, {N_LEAST} are needed."
         )
     if not told.left:
         return

@@ -1,11 +1,10 @@
 """One run, the diary, the tree of runs, an order's fate."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from luthier.core.action import Author, Change, Fork, RollBack, kind_of
-from luthier.core.domain import Value
-from luthier.core.ledger import Entry
+from luthier.core.action import Author, Fork, kind_of
+from luthier.core.entry import Entry, entries_of
 from luthier.core.study import Checkpoint, Run
 from luthier.diary import Page, diary_of, verdict_words
 from luthier.page.book import Book
@@ -64,16 +63,15 @@ def pages_json(book: Book, run_id: str) -> list[dict[str, Any]]:
     """The diary of a run with its verdicts."""
     made: list[Page] = book.kept(
         ("diary", run_id),
-        (book.stamps.get(run_id, 0), book.n_actions[run_id], _n_open(book, run_id)),
+        (book.stamps.get(run_id, 0), _told(book, run_id)),
         lambda: diary_of(book.store, run_id),
     )  # fmt: skip
     return [page_json(page, book.view.study.metric, book.sign) for page in made]
 
 
-def _n_open(book: Book, run_id: str) -> tuple[int, ...]:
-    """Its actions that have not been answered."""
-    return tuple(e.number for e in book.entries.values()
-                 if e.run_id == run_id and e.state == "asked")  # fmt: skip
+def _told(book: Book, run_id: str) -> tuple[tuple[int, str], ...]:
+    """Its actions, and how each stands."""
+    return tuple((e.number, e.state) for e in entries_of(book.entries.values(), run_id))
 
 
 def page_json(page: Page, metric: str, sign: float) -> dict[str, Any]:
@@ -97,12 +95,13 @@ def page_json(page: Page, metric: str, sign: float) -> dict[str, Any]:
 def entry_json(entry: Entry) -> dict[str, Any]:
     """One action without verdict."""
     kind = kind_of(entry.action)
-    before, after = _values(entry)
+    before, after = entry.values
     return {
         "number": entry.number,
         "time_s": entry.time_s,
         "kind": _KINDS.get(kind, kind),
         "run": entry.run_id,
+        "parent": entry.parent,
         "author": entry.action.author.value,
         "reason": entry.action.reason,
         "state": entry.state,
@@ -112,17 +111,6 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "after": plain(dict(after)),
         "verdict": None,
     }
-
-
-def _values(entry: Entry) -> tuple[Mapping[str, Value], Mapping[str, Value]]:
-    if not isinstance(entry.action, Change | RollBack):
-        return {}, {}
-    after = {**entry.action.params, **entry.read_back}
-    changed = [name for name, value in after.items() if entry.before.get(name) != value]
-    return (
-        {n: entry.before[n] for n in changed if n in entry.before},
-        {n: after[n] for n in changed},
-    )
 
 
 def actions_json(book: Book, run_id: str, after: int, limit: int) -> dict[str, Any]:

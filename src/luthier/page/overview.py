@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from luthier.core.action import Continue, Fork, Start
 from luthier.core.study import Run, RunState, StudyView
-from luthier.importance import METHOD, N_LEAST, importances
+from luthier.importance import N_LEAST, importances
 from luthier.page.book import Book
 from luthier.page.plain import number, plain
 
@@ -42,9 +42,8 @@ def points_json(book: Book, limit: int) -> dict[str, Any]:
 def importance_json(view: StudyView, n: int) -> dict[str, Any]:
     """What matters, and how sure that is; `n` trials are done."""
     found = importances(view)
-    why = "" if found else f"{n} trials are done; {N_LEAST} are needed"
     rows = [{"name": one.name, "importance": one.value, "error": one.error} for one in found]
-    return {"n": n, "method": METHOD, "rows": rows, "why": why}
+    return {"n": n, "least": N_LEAST, "rows": rows}
 
 
 def n_told(view: StudyView) -> int:

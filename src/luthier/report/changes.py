@@ -6,6 +6,7 @@ from collections import Counter
 from luthier.core.action import Author, Change, Fork, Hold, Mark, Release, RollBack, kind_of
 from luthier.core.ledger import Entry
 from luthier.diary import Page, diary_of
+from luthier.knowledge.reasons import reason_words
 from luthier.report.case import Case
 from luthier.report.document import Block, Paragraph, Section, Table
 from luthier.report.numbers import value_words
@@ -29,8 +30,7 @@ def changes(case: Case) -> Section:
     pages = {page.entry.number: page for run_id in runs for page in diary_of(case.store, run_id)}
     head = tuple(w(f"head_{k}") for k in ("number", "run", "step", "who", "what", "why", "came"))
     rows = tuple(
-        _row(case, entry, pages.get(entry.number) or Page(entry, kind_of(entry.action), {}, {}))
-        for entry in chosen
+        _row(case, pages.get(e.number) or Page(e, kind_of(e.action), *e.values)) for e in chosen
     )
     if len(told) > len(chosen):
         blocks.append(Paragraph(w("diary_more", shown=len(chosen), n=len(told))))
@@ -43,17 +43,15 @@ def _is_told(entry: Entry) -> bool:
         Author.POLICY, Author.GUARD)  # fmt: skip
 
 
-def _row(case: Case, entry: Entry, page: Page) -> tuple[str, ...]:
-    what = page.kind
+def _row(case: Case, page: Page) -> tuple[str, ...]:
+    entry = page.entry
+    what = f"{page.kind} {entry.parent} → {entry.run_id}" if entry.parent else page.kind
     for name, value in page.after.items():
         was = f"{value_words(page.before[name])} → " if name in page.before else ""
         what += f" {name} {was}{value_words(value)}"
-    if not page.after:
-        asked = getattr(entry.action, "params", {})
-        what += "".join(f" {name} {value_words(value)}" for name, value in asked.items())
     step = "" if entry.step is None else f"{entry.step:.4g}"
     return (str(entry.number), entry.run_id, step, entry.action.author.value, what,
-            entry.action.reason, _came(case, page))  # fmt: skip
+            reason_words(entry.action.reason, case.words.lang), _came(case, page))  # fmt: skip
 
 
 def _came(case: Case, page: Page) -> str:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from luthier.core.domain import Choice, Domain, Float, Int
-from luthier.importance import METHOD, N_LEAST, importances
+from luthier.importance import N_LEAST, importances
 from luthier.report.case import Case
 from luthier.report.document import Block, Gallery, Paragraph, Picture, Section
 from luthier.report.numbers import value_words
@@ -28,7 +28,7 @@ def parameters(case: Case) -> Section:
     blocks: list[Block] = [
         Paragraph(w("importance_words", metric=case.study.metric)),
         Picture("importance", picture),
-        Paragraph(w("importance_method", method=METHOD), quiet=True),
+        Paragraph(w("importance_method"), quiet=True),
     ]
     pictures = [_dots(case, one.name, number) for number, one in enumerate(found[:_N_PICTURES])]
     return Section("importance", title, (*blocks, Gallery(tuple(pictures))))

@@ -1,5 +1,6 @@
 """What was left early, what that saved, and what it may have cost."""
 
+from luthier.knowledge.reasons import reason_words
 from luthier.report.case import Case
 from luthier.report.document import Block, Paragraph, Section, Table
 from luthier.report.numbers import percent, seconds_words
@@ -38,7 +39,7 @@ def stopping(case: Case) -> Section:
             w("head_reason"))  # fmt: skip
     rows = tuple(
         (str(r.trial), f"{r.step:g}", shown(r.value), percent(r.recorded_p_best),
-         percent(r.p_better), r.reason)
+         percent(r.p_better), reason_words(r.reason, w.lang))
         for r in order[:_N_ROWS]
     )  # fmt: skip
     blocks += [Paragraph(w("stop_table")), Table(head, rows, frozenset(range(5)))]

@@ -17,6 +17,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "open": ("not finished", "尚未结束"),
     "closed_finished": ("finished", "已完成"),
     "closed_failed": ("failed", "失败"),
+    "closed_budget-end": ("the budget is spent", "预算用完"),
     "closed_imported from Optuna": ("imported from Optuna", "导入自 Optuna"),
     "nothing": ("No run has reported a number yet.", "还没有任何运行报告过数值。"),
     # cards
@@ -146,7 +147,9 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Share of the variance of {metric} that goes when the parameter is known, interactions "
         "included, with its standard error. Shares may add up to more than 1.",
         "已知该参数后 {metric} 方差减少的份额（含交互），附标准误差。各份额之和可以大于 1。"),
-    "importance_method": ("Method: {method}.", "方法：{method}。"),
+    "importance_method": (
+        "Method: total effect on a random forest of normal scores, error by bootstrap.",
+        "方法：正态得分随机森林上的总效应，用自助法估计误差。"),
     "importance_few": (
         "Nothing is said about {n} trials with reports: at least {least} are needed.",
         "仅 {n} 个有报告的试验，不足以判断：至少需要 {least} 个。"),

@@ -6,9 +6,10 @@ import { icon } from "./icons.js";
 import { isRollback } from "./series.js";
 import { authorWords, changed, fateWords, kindWords, outcomeClass, verdictWords } from "./words.js";
 
-/** Values before and after, one line each. */
+/** From which run to which a fork went, and values before and after, one line each. */
 export function changesOf(entry) {
-  return changed(entry).map(([name, before, after]) =>
+  const way = entry.parent ? [h("div", {}, entry.parent, " → ", h("b", {}, entry.run))] : [];
+  return [...way, ...changed(entry).map(([name, before, after]) =>
     h(
       "div",
       { class: "changed-value" },
@@ -18,7 +19,7 @@ export function changesOf(entry) {
       " → ",
       h("b", {}, after || "–"),
     ),
-  );
+  )];
 }
 
 /** The verdict as a coloured sentence; null where there is none. */

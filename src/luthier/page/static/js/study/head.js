@@ -1,7 +1,7 @@
 // The head of a study: what is sought, the best so far, budgets, how many runs stand where.
 import { h, renew } from "../dom.js";
 import { count, duration, short } from "../format.js";
-import { t } from "../i18n.js";
+import { has, t } from "../i18n.js";
 import { runHref, studyHref } from "../route.js";
 import { tuning } from "../views/studies.js";
 import { STATES, statesBar } from "./states.js";
@@ -29,7 +29,7 @@ export function head(data) {
     const { info } = data;
     renew(title, h("h1", {}, info.name),
       h("span", { class: "pill" }, tuning(info)),
-      info.closed && info.closed !== "finished" ? h("span", { class: "quiet small cut" }, info.closed) : null,
+      info.closed && info.closed !== "finished" ? h("span", { class: "quiet small cut" }, has(`closed.${info.closed}`, info.closed)) : null,
       connection === "lost" ? h("span", { class: "pill live lost", role: "status" }, h("i", { class: "dot" }), t("study.lost")) : null,
       h("span", { class: "grow" }),
       h("span", { class: "quiet small policy" }, [info.policy, info.seed === null || info.seed === undefined ? null : t("study.seed", { seed: info.seed })].filter(Boolean).join(" · ")),

@@ -22,10 +22,10 @@ export function importancePanel(data) {
       if (!gone) fill(body, h("p", { class: "quiet" }, error.message));
     }
   }
-  function draw({ n, method, rows, why }) {
+  function draw({ n, least, rows }) {
     note.textContent = rows.length ? t("importance.of", { n: count(n) }) : "";
     if (!rows.length) {
-      fill(body, h("p", { class: "quiet" }, why ?? t("importance.none")));
+      fill(body, h("p", { class: "quiet" }, t("importance.none", { n: count(n), least: count(least) })));
       return;
     }
     const read = rows.map((row) => ({ name: row.name, value: number(row.importance) ?? 0, error: number(row.error) ?? 0 }))
@@ -41,7 +41,7 @@ export function importancePanel(data) {
           h("i", { class: "value", style: { width: share(row.value) } }),
           h("i", { class: "whisker", style: { left: share(row.value - row.error), right: `calc(100% - ${share(row.value + row.error)})` } }))),
         h("td", { class: "num" }, percent(row.value), h("span", { class: "faint" }, ` ± ${percent(row.error)}`)));
-    }))), h("p", { class: "quiet small" }, t("importance.how", { method })));
+    }))), h("p", { class: "quiet small" }, t("importance.how")));
   }
   const later = throttle(load, EVERY_MS);
   data.on("rows", (rows) => {

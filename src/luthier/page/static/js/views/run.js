@@ -154,7 +154,7 @@ export default async function show(root, { study: studyName, run: runId }) {
     if (change.study) Object.assign(now.study, change.study);
     const row = change.rows?.find((r) => r.id === runId);
     const grown = change.curves?.[runId];
-    const acted = change.entries?.some((e) => e.run === runId);
+    const acted = change.entries?.some((e) => e.run === runId || e.parent === runId);
     if (row) Object.assign(now.run, row, { error: now.run.error || row.error });
     if (grown) append(grown);
     if (row || grown || acted) {

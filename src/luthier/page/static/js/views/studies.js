@@ -2,7 +2,7 @@
 import { get } from "../api.js";
 import { fill, h, renew } from "../dom.js";
 import { ago, count, duration, short } from "../format.js";
-import { t } from "../i18n.js";
+import { has, t } from "../i18n.js";
 import { runHref, studyHref } from "../route.js";
 import { statesBar } from "../study/states.js";
 
@@ -65,5 +65,5 @@ export default async function studies(root) {
 /** Whether a study is being tuned, or why not. */
 export function tuning(study) {
   if (study.tuning) return h("span", { class: "live row" }, h("i", { class: "dot" }), t("study.tuning"));
-  return h("span", { class: "quiet", title: study.closed || null }, t(study.closed ? "study.closed" : "study.resting"));
+  return h("span", { class: "quiet", title: study.closed ? has(`closed.${study.closed}`, study.closed) : null }, t(study.closed ? "study.closed" : "study.resting"));
 }
