@@ -225,7 +225,7 @@ class RunHandle:
 
 
 def _who(because: str) -> dict[str, Any]:
-    return {"reason": because or "by hand", "author": Author.HUMAN}
+    return {"reason": because or "by-hand", "author": Author.HUMAN}
 
 
 def _resolve(run: Run, place: float | str) -> Checkpoint:

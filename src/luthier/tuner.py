@@ -120,18 +120,18 @@ class Tuner:
 
     def _must_wait(self, action: Action) -> bool:
         """What a run is asked waits until it has left, or it would not hear it; a resume and a fork
-        also until there is a place, and when the study ends, for its next sitting."""
+        also until there is a place, and after an interrupt for the next sitting. A budget that is
+        spent binds policies, not people."""
         if isinstance(action, Start | Stop):
             return False
         if action.run_id in self._leaving and not isinstance(action, Fork):
             return True
+        no_place = self._executor.n_free < 1 or self._closing == INTERRUPTED
         if isinstance(action, Fork):
-            return self._executor.n_free < 1 or bool(self._closing)
+            return no_place
         run = self._store.view().runs.get(action.run_id)
-        if run is None or not isinstance(action, Continue):
-            return False
-        paused = run.state is RunState.PAUSED
-        return bool(self._closing) or (paused and self._executor.n_free < 1)
+        paused = run is not None and run.state is RunState.PAUSED
+        return no_place and paused and isinstance(action, Continue)
 
     def interrupt(self) -> int:
         """Once: pause every run. Twice: kill them. Returns which it was; safe in a signal handler.

@@ -532,3 +532,14 @@ def test_who_paused_a_run_is_told_how_it_goes_on(script: Path) -> None:
     same = luthier(script, "set", "0", "lr=0.005")
     assert same.returncode == 0, same.stderr
     assert luthier(script, "diary", "0", "--markdown").stdout.count("lr 0.005→0.005") == 1
+
+
+def test_a_spent_budget_does_not_bind_people(script: Path) -> None:
+    result = search(script, "full", trials=2, steps=11)
+    assert result.store.closed == "budget-end"
+    assert result.view.runs["1.0"].state is RunState.PAUSED
+    assert "waits" in luthier(script, "fork", "0", "--at", "best", "lr=0.02").stdout
+    done = luthier(script, "resume", "1")
+    assert done.stdout.splitlines()[-1] == "run 1.0: completed at step 8", done.stderr
+    runs = open_study(script.parent / "s.db").view.runs
+    assert [run.state for run in runs.values()] == [RunState.COMPLETED] * 3

@@ -33,7 +33,7 @@ class Order(BaseModel):
 def ask(store: Path, study: str, run_id: str, order: Order) -> Ticket:
     """Leave the order with the run's tuner; LuthierError when it cannot be meant."""
     hand = RunHandle(store, study, run_id)
-    because = order.because or "on the page"
+    because = order.because or "on-the-page"
     params = {name: as_tuple(value) for name, value in order.params.items()}
     if clash := params.keys() & {"because", "at_step", "to_step", "at", "to"}:
         raise OptionError(f"parameters named {sorted(clash)} cannot be set from the page.")
