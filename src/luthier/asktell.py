@@ -12,8 +12,19 @@ from luthier.contracts import Policy, Store
 from luthier.core.action import Continue, Pause, Start
 from luthier.core.domain import Value
 from luthier.core.errors import BusyError, MetricError, StudyError
-from luthier.core.event import Asked, Ended, Event, Obeyed, Proposed, Queued, Reported, Started
+from luthier.core.event import (
+    Asked,
+    Closed,
+    Ended,
+    Event,
+    Obeyed,
+    Proposed,
+    Queued,
+    Reported,
+    Started,
+)
 from luthier.core.study import Run, RunState, StudyView, Trial
+from luthier.core.unfinished import TUNER_LOST
 from luthier.worker.lock import ProcessLock
 
 
@@ -105,8 +116,16 @@ class AskTell:
             ended = Ended(task.run_id, RunState.FAILED, None, None, "told", error)
         self._store.record([ended])
 
+    def take_over(self) -> None:
+        """Go on with what another process left: its tasks that were out are lost."""
+        lost = [Ended(run.id, RunState.LOST, None, None, TUNER_LOST)
+                for run in self.view.runs.values() if run.active]  # fmt: skip
+        self._store.record([*lost, Closed("")])
+
     def close(self) -> None:
-        """Let go of the study, for another process to go on with."""
+        """Let go of the study; with no task out it is finished, until it is resumed."""
+        if not any(run.active for run in self.view.runs.values()):
+            self._store.record([Closed("finished")])
         self._lock.release()
         self._store.close()
 

@@ -40,8 +40,8 @@ def read_curves(path: Path) -> dict[str, Curve]:
 
 
 def _json_rows(path: Path) -> list[Mapping[str, Any]]:
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         if text.lstrip().startswith("["):
             rows = json.loads(text)
         else:

@@ -175,7 +175,7 @@ class RunHandle:
     ) -> Ticket:
         """A new run from a checkpoint (its step, "best", "latest"), with changes."""
         run = self.run
-        step = 0.0 if at == 0 else _resolve(run, at).step
+        step = 0.0 if _is_number(str(at)) and float(at) == 0 else _resolve(run, at).step
         self._study().space.cast(without_extras({**run.params, **params}))  # it may have to wait
         return self._ask(
             Fork(run_id=self.id, at_step=step, to_step=to_step, params=params, **_who(because))
@@ -243,7 +243,10 @@ def _resolve(run: Run, place: float | str) -> Checkpoint:
     else:
         found = [c for c in known if c.step == float(place)]
     if not found:
-        raise OptionError(f"run {run.id} has no checkpoint {place!r}; it has {words or 'none'}.")
+        raise OptionError(
+            f"run {run.id} has no checkpoint {place!r}; it has {words or 'none'}. "
+            "What is given to run.attach is saved; a fork at 0 begins anew."
+        )
     return found[-1]
 
 

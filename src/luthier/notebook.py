@@ -66,7 +66,11 @@ def run_html(study: Study, run: Run, word: str = "run") -> str:
     rows = [("parameter", "value"), *((name, short(v, 4)) for name, v in run.params.items())]
     return _card(
         f"{word} {study.name}/{run.trial}: {run.state.value} at step {run.step:g}",
-        [f"best {study.metric} {best} at step {run.curve.best_step:g}; {_ends(values)}"],
+        [
+            f"best {study.metric} {best} at step {run.curve.best_step:g}; {_ends(values)}"
+            if math.isfinite(run.curve.best_loss)
+            else _ends(values)
+        ],
         sparkline(values, title=study.metric) if len(values) else "",
         rows,
         [],
@@ -97,9 +101,9 @@ def _states(view: StudyView) -> str:
 
 
 def _ends(values: np.ndarray) -> str:
-    return (
-        f"{shown(float(values[0]))} → {shown(float(values[-1]))}" if len(values) else "no reports"
-    )
+    if not np.isfinite(values).any():
+        return "no numbers" if len(values) else "no reports"
+    return f"{shown(float(values[0]))} → {shown(float(values[-1]))}"
 
 
 def _params(params: Mapping[str, Value]) -> str:

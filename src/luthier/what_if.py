@@ -34,7 +34,8 @@ class WhatIf:
     metric: str
     best: float  # as reported
     full_steps: float  # of one full training
-    n_finished: int
+    n_completed: int
+    n_finished: int  # of them those with a number that the others can be compared to
     n_left: int  # stopped or paused for good before their last step
     steps_spent: float
     steps_saved: float
@@ -85,6 +86,7 @@ def balance(store: Store, seed: int = 0) -> WhatIf:
         metric=view.study.metric,
         best=view.study.loss(best_loss),
         full_steps=full,
+        n_completed=sum(r.state is RunState.COMPLETED for r in runs),
         n_finished=len(finished),
         n_left=len(left),
         steps_spent=sum(_own_steps(run) for run in view.runs.values()),

@@ -11,9 +11,17 @@ import pytest
 
 import luthier
 from luthier.api import StudyResult, Tunable, open_study, resume
+from luthier.asktell import AskTell
 from luthier.core.budget import Budget
 from luthier.core.curve import Curve
-from luthier.core.errors import MetricError, OptionError, StudyError, TargetError, TrainingError
+from luthier.core.errors import (
+    DomainError,
+    MetricError,
+    OptionError,
+    StudyError,
+    TargetError,
+    TrainingError,
+)
 from luthier.core.space import make_space
 from luthier.core.study import Run, RunState, Study
 from luthier.policies.rungs import standing
@@ -192,6 +200,39 @@ def test_ask_and_tell_says_what_is_wrong(tmp_path: Path) -> None:
 def create(path: Path, name: str) -> None:
     study = Study(name, make_space({"x": luthier.Float(0, 1)}), "loss")
     SqliteStore.create(path, study, {}).close()
+
+
+def test_ask_and_tell_goes_on(tmp_path: Path) -> None:
+    def created(name: str | None, trials: int) -> AskTell:
+        return luthier.create(space={"lr": luthier.Float(0.1, 1.0)}, minimize="loss", name=name,
+                              store=tmp_path / "s.db", trials=trials, resume=True)  # fmt: skip
+
+    with pytest.raises(OptionError, match="without a name"):
+        created(None, 3)
+    first = created("mine", 3)
+    for _ in range(2):
+        task = first.ask()
+        assert task is not None
+        first.tell(task, 0.5)
+    first.ask()  # out when the process dies
+    first.close()
+    assert not luthier.open(tmp_path / "s.db").store.closed
+    again = created("mine", 5)
+    while (task := again.ask()) is not None:
+        again.tell(task, 0.4)
+    again.close()
+    result = luthier.open(tmp_path / "s.db")
+    assert result.store.closed == "finished"
+    assert [run.state.value for run in result.view.runs.values()] == [
+        "completed", "completed", "lost", "completed", "completed"]  # fmt: skip
+    with pytest.raises(TargetError, match="resume=True"):
+        luthier.resume(tmp_path / "s.db")
+
+
+def test_names_that_mean_nothing() -> None:
+    for name in ("", 1):
+        with pytest.raises(DomainError, match="is named"):
+            luthier.tune(minimize="loss", space={name: luthier.Float(0.0, 1.0)})
 
 
 def test_a_new_file_is_made_by_several_at_once(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ torch = pytest.importorskip("torch")
 
 from luthier import api  # noqa: E402
 from luthier.api import StudyResult, Tunable, load_checkpoint, open_study  # noqa: E402
+from luthier.cli.hand import setting  # noqa: E402
 from luthier.contracts import Store  # noqa: E402
 from luthier.core.action import Action, Author, Continue, Plan, RollBack, Start  # noqa: E402
 from luthier.core.errors import BusyError  # noqa: E402
@@ -532,6 +533,23 @@ def test_who_paused_a_run_is_told_how_it_goes_on(script: Path) -> None:
     same = luthier(script, "set", "0", "lr=0.005")
     assert same.returncode == 0, same.stderr
     assert luthier(script, "diary", "0", "--markdown").stdout.count("lr 0.005→0.005") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a=3e-4", 3e-4), ("a=true", True), ("a=True", True), ("a=None", None), ("a=(3, 1)", (3, 1)),
+     ("a=[3,1]", (3, 1)), ("a=adam", "adam"), ("a=x=y", "x=y"), ("a=", "")],
+)  # fmt: skip
+def test_values_as_they_are_shown_or_in_json(text: str, value: object) -> None:
+    assert setting(text) == ("a", value)
+
+
+def test_a_run_without_checkpoints_is_forked_from_nothing(script: Path) -> None:
+    plain = re.sub(r"run\.(attach|schedule)\(.*\)", "pass", SCRIPT)
+    script.write_text(plain.replace("run.batches(loader)", "loader"))
+    search(script, "full")
+    assert "begins anew" in luthier(script, "fork", "0", "lr=0.02").stderr
+    assert "waits" in luthier(script, "fork", "0", "--at", "0", "lr=0.02").stdout
 
 
 def test_a_spent_budget_does_not_bind_people(script: Path) -> None:

@@ -36,8 +36,9 @@ def resume(
     recipe = made.recipe
     if not recipe.get("target"):
         raise TargetError(
-            f"study {made.study.name!r} was trained by a loop of its own; go on with that: "
-            "luthier.start(…, resume=True), or ask and tell."
+            f"study {made.study.name!r} was not trained by a script of luthier tune; a loop of its "
+            f"own goes on with luthier.start(…, name={made.study.name!r}, resume=True), ask and "
+            "tell with luthier.create(…, resume=True), and an imported one cannot."
         )
     if workers is not None:
         if by_hand:  # with other threads than a run had before, its last bits differ

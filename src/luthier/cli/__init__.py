@@ -1,6 +1,7 @@
 """The command line: thin; what a command needs is imported when it runs, so that help is fast."""
 
 import os
+import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -258,7 +259,9 @@ luthier.add_command(serve)
 
 @luthier.command()
 @click.argument("what", metavar="RUN|FILE")
-@click.option("--classes", type=int, help="Number of classes, where the file does not tell.")
+@click.option(
+    "--classes", type=click.IntRange(2), help="Number of classes, where the file does not tell."
+)
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 @STORE
 @JSON
@@ -340,7 +343,7 @@ def init(target: str | None, output: str | None, fine_tuning: bool, **case: Any)
     from luthier.cli.starter import write
 
     path = write(target, Path(output) if output else None, fine_tuning=fine_tuning or None, **case)
-    click.echo(f"wrote {path}; next: luthier tune {path} --time 2m")
+    click.echo(f"wrote {path}; next: luthier tune {shlex.quote(str(path))} --time 2m")
     if "NotImplementedError" in path.read_text(encoding="utf-8"):
         click.echo("first fill in load(), which gives the data")
 

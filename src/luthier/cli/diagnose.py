@@ -123,7 +123,7 @@ def evidence_of(
     if trial is None:
         raise StudyError(
             f"{what!r} is neither a file nor a run of study {result.name!r}; it has "
-            f"{len(view.runs)} runs, such as {next(iter(view.runs), '0.0')}."
+            + (f"{len(view.runs)} runs, such as {next(iter(view.runs))}." if view.runs else "none.")
         )
     idle_s = None
     if trial.state is RunState.RUNNING:

@@ -1,6 +1,7 @@
 """`luthier import` and `luthier export`: in from other tools, and out to them."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,12 +68,13 @@ def _say(imported: "list[Imported]", store: str, as_json: bool) -> None:
         rows = [{"study": i.name, "trials": i.n_trials, "told": i.told} for i in imported]
         click.echo(json.dumps(rows))
         return
+    from luthier.cli.look import where_of
+
     for one in imported:
         click.echo(f"{one.name}: {one.n_trials} trials")
         for words in one.told:
             click.echo(f"  {words}")
-    where = "" if store == "luthier.db" else f" --store {store}"
-    click.echo(f"next: luthier show {imported[0].name}{where}")
+    click.echo(f"next: luthier show {shlex.quote(imported[0].name)}{where_of(store)}")
 
 
 @click.command()

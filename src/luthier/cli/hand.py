@@ -1,6 +1,9 @@
 """Hands on a run: set, pause, rollback, fork, mark, hold, release, stop; its diary, its replay."""
 
+import ast
+import contextlib
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -231,17 +234,17 @@ def resume_run(store: str, study: str | None, run: str) -> None:
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """NAME=VALUE; the value as JSON where it is, else as text."""
+    """NAME=VALUE; the value as JSON or as Python writes it where it is either, else as text."""
     from luthier.core.domain import as_tuple
     from luthier.core.errors import OptionError
 
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise OptionError(f"{text!r}; expected NAME=VALUE.")
-    try:
-        return name, as_tuple(json.loads(value))
-    except ValueError:
-        return name, value
+    for read in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError):
+            return name, as_tuple(read(value))
+    return name, value
 
 
 def _study(run: str) -> str | None:
@@ -278,6 +281,7 @@ def obeyed_words(entry: "Entry") -> str:
 def unanswered_words(ticket: "Ticket") -> str:
     """What an action waits for."""
     if not ticket.attend() and ticket.answer() is None:
-        return f"asked; nobody tunes the study, so it waits for luthier resume {ticket.study}"
+        name = shlex.quote(ticket.study)
+        return f"asked; nobody tunes the study, so it waits for luthier resume {name}"
     return ("asked; it has not been answered yet: a change for a later step waits for that, "
             "a fork and a resume for a free place (the diary will tell)")  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,6 +22,11 @@ _BARS = "▁▂▃▄▅▆▇█"
 def number(value: float) -> str:
     """A metric's value in few digits; NaN and infinities by name."""
     return f"{value:.4g}" if math.isfinite(value) else str(value)
+
+
+def where_of(store: str) -> str:
+    """What a command needs to find the store; nothing for the usual name."""
+    return "" if store == DEFAULT_STORE else f" --store {shlex.quote(store)}"
 
 
 def counted(n: int, word: str) -> str:
@@ -119,7 +125,10 @@ def show_trial(store: str, name: str | None, trial: int, *, as_json: bool) -> st
     view = result.view
     runs = [run for run in view.runs.values() if run.trial == trial]
     if not runs:
-        raise StudyError(f"study {result.name!r} has no trial {trial}; it has {len(view.trials)}.")
+        raise StudyError(
+            f"study {result.name!r} has no trial {trial}; "
+            f"it has {counted(len(view.trials), 'trial')}, from 0 on."
+        )
     if as_json:
         return json.dumps([_run_json(view, run) for run in runs])
     lines = []
@@ -168,8 +177,8 @@ def best_words(result: api.StudyResult, store: str, *, as_json: bool = False) ->
         lines.append(f"  checkpoint  {_checkpoint_words(best)}: {best.checkpoint_path}")
     else:
         lines.append("  checkpoint  none was saved (what is given to run.attach is)")
-    where = "" if store == DEFAULT_STORE else f" --store {store}"
-    lines.append(f"  closer look luthier show {result.name}/{best.run.trial}{where}")
+    which = shlex.quote(f"{result.name}/{best.run.trial}")
+    lines.append(f"  closer look luthier show {which}{where_of(store)}")
     return "\n".join(lines)
 
 
@@ -195,16 +204,16 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
     view = result.view
     if as_json:
         return show_study(store, result.name, 0, as_json=True)
-    where = "" if store == DEFAULT_STORE else f" --store {store}"
-    lines = []
+    where, lines = where_of(store), []
     if view.best() is not None:
         lines.append(best_words(result, store))
     elif seen := [run for run in view.current().values() if len(run.curve)]:
+        which = shlex.quote(f"{result.name}/{seen[0].trial}")
         lines.append(f"no trial reported a finite {view.study.metric}; look for the cause: "
-                     f"luthier diagnose {result.name}/{seen[0].trial}{where}")  # fmt: skip
+                     f"luthier diagnose {which}{where}")  # fmt: skip
     for state in (RunState.FAILED, RunState.LOST):
         if runs := [run for run in view.current().values() if run.state is state]:
-            which = f"{result.name}/{runs[0].trial}"
+            which = shlex.quote(f"{result.name}/{runs[0].trial}")
             what = f"{counted(len(runs), 'trial')} {state.value}"
             lines.append(f"{what}; see luthier show {which}{where}")
     if not result.store.closed:
@@ -216,13 +225,16 @@ def _onward(result: api.StudyResult, store: Path) -> str:
     """How a study that is not closed goes on: a run that a person paused is theirs to resume."""
     if (owner := ProcessLock(result.store.paths.lock).owner()) is not None:
         return f"tuned by process {owner}"
-    view = result.view
+    view, recipe = result.view, result.store.recipe
+    if not recipe.get("target"):  # its own loop goes on with it, no command
+        call = "start" if recipe.get("executor") == "here" else "create"
+        return f"go on with: luthier.{call}(…, name={result.name!r}, resume=True)"
     waiting = [run for run in view.runs.values() if waits_for_a_person(view, run)]
     run = f"/{waiting[0].id}" if waiting else ""
     which = f"run {waiting[0].id} is paused" if waiting else "paused"
     more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-    where = "" if str(store) == DEFAULT_STORE else f" --store {store}"
-    return f"{which}{more}; go on with: luthier resume {result.name}{run}{where}"
+    name = shlex.quote(f"{result.name}{run}")
+    return f"{which}{more}; go on with: luthier resume {name}{where_of(str(store))}"
 
 
 def _run_json(view: StudyView, run: Run) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -20,7 +21,9 @@ _WIDTH, _HEIGHT = 78, 18
 @click.option("--to", "high", type=float, default=10.0, show_default=True, help="Last rate.")
 @click.option("--steps", "n_steps", type=int, default=100, show_default=True, help="Batches.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a parameter.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Makes it reproducible.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Makes it reproducible."
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Picture to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def lr_find(
@@ -99,7 +102,9 @@ def _use(found: Any, target: str, name: str | None, space: Any) -> list[str]:  #
     lines = []
     try:
         domain.cast(lr)
-        lines.append(f"train with it   luthier tune {target} --set {name}={lr:g} --time 5m")
+        lines.append(
+            f"train with it   luthier tune {shlex.quote(target)} --set {name}={lr:g} --time 5m"
+        )
     except PointError:
         lines.append(f"{lr:g} is not in the script's {name}: {domain}; widen it")
     high = min(lr * 10.0, found.diverged_at or math.inf)

@@ -136,7 +136,7 @@ class _News:
                 continue
             self._told[run.id] = now
             why = reason_words(run.reason)
-            value = number(view.study.loss(run.curve.last))
+            value = number(view.study.loss(run.curve.last)) if len(run.curve) else "–"
             better = run.curve.best_loss < self._best
             if better:
                 self._best = run.curve.best_loss
@@ -145,8 +145,9 @@ class _News:
                     value += f", best {best} at step {run.curve.best_step:g}"
             error = f": {run.error.strip().splitlines()[-1]}" if run.error.strip() else ""
             star = "  ← best so far" if better else ""
-            lines.append(
-                f"trial {run.trial} {run.state.value} at step {run.step:g}, "
-                f"{view.study.metric} {value} ({why}{error}){star}"[: self._width]
-            )
+            told = f"trial {run.trial} {run.state.value} at step {run.step:g}, "
+            told += f"{view.study.metric} {value} ({why}{error}"
+            room = self._width - len(star) - 1
+            told = told if len(told) <= room else f"{told[: room - 1]}…"
+            lines.append(f"{told}){star}")
         return [] if old else lines

@@ -119,7 +119,10 @@ def write(target: str | None, file: Path | None, **case: Any) -> Path:  # noqa: 
     if path.exists():
         raise OptionError(f"{path} is there already; remove it, or choose another name with -o.")
     text = script(path.name, model, source, **case)
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"{path} cannot be written: {error.strerror}.") from error
     return path
 
 

@@ -42,13 +42,13 @@ def print_balance(told: WhatIf, n_rows: int) -> None:
     table.add_column("")
     table.add_column("", justify="right")
     share = told.steps_saved / ((told.steps_saved + told.steps_spent) or 1.0)
-    table.add_row("runs trained to the end", f"{told.n_finished}")
+    table.add_row("runs trained to the end", f"{told.n_completed}")
     table.add_row(f"runs left before step {told.full_steps:g}", f"{told.n_left}")
     table.add_row("steps trained", f"{told.steps_spent:,.0f}")
     table.add_row("steps saved", f"{told.steps_saved:,.0f} ({share:.0%} of all)")
     table.add_row("seconds trained", f"{told.seconds_spent:,.1f}")
     table.add_row("seconds saved (at each run's pace)", f"{told.seconds_saved:,.1f}")
-    table.add_row(f"best {told.metric}", number(told.best))
+    table.add_row(f"best {told.metric}", number(told.best) if told.best == told.best else "–")
     if told.p_better is not None and told.missed is not None and told.missed_90 is not None:
         table.add_row("chance that a run left was better", f"{told.p_better:.0%}")
         table.add_row(f"expected gain in {told.metric} from training all", number(told.missed))
@@ -59,7 +59,7 @@ def print_balance(told: WhatIf, n_rows: int) -> None:
     if told.n_left and told.p_better is None:
         console.print(
             f"What it may have cost cannot be told: {counted(told.n_finished, 'run')} trained "
-            f"to the end, {N_LEAST} are needed."
+            f"to the end with a number, {N_LEAST} are needed."
         )
     if not told.left:
         return

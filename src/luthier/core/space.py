@@ -155,6 +155,9 @@ def make_space(
         return replace(space, constraints=space.constraints + added) if added else space
     if not isinstance(space, Mapping):
         raise DomainError(f"space={space!r}; expected a mapping of names to domains.")
+    for name in space:
+        if not isinstance(name, str) or not name:
+            raise DomainError(f"a parameter is named {name!r}; expected a text that is not empty.")
     domains = {
         name: d if isinstance(d, Domain) else Constant(as_tuple(d)) for name, d in space.items()
     }

@@ -1,6 +1,6 @@
 """Trials and curves as CSV or Parquet files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,15 @@ def write_trials(view: StudyView, path: Path) -> Path:
     for name, domain in view.study.space.domains.items():
         column = f"params.{name}"
         mixed = isinstance(domain, Choice) and len({type(o) for o in domain.options}) > 1
-        if column in frame and (mixed or frame[column].map(lambda v: isinstance(v, tuple)).any()):
-            frame[column] = frame[column].map(_text)
+        found = [run.params[name] for run in view.current().values() if name in run.params]
+        if mixed or any(value is None or isinstance(value, tuple) for value in found):
+            frame[column] = [_text(run.params, name) for run in view.current().values()]
     return _write(frame, path)
 
 
-def _text(value: Value) -> str | None:
-    """A value as text; a parameter that the trial does not have stays empty."""
-    missing = value is None or (isinstance(value, float) and value != value)
-    return None if missing else str(value)
+def _text(params: Mapping[str, Value], name: str) -> str | None:
+    """A value as text, None by name; a parameter that the trial does not have stays empty."""
+    return str(params[name]) if name in params else None
 
 
 def _write(frame: Any, path: Path) -> Path:  # noqa: ANN401  pandas.DataFrame

@@ -31,6 +31,7 @@ from luthier.executors.machine import n_threads_each
 from luthier.executors.zygote import MESSAGE_BYTES
 from luthier.worker.link import encode_order, order_of
 from luthier.worker.process import DISK_REFUSED
+from luthier.worker.target import arguments_of
 from luthier.worker.wire import WireReader
 
 POLL_S = 0.02  # how often the wires are read while runs train
@@ -167,7 +168,7 @@ class LocalExecutor:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "luthier.executors.zygote", str(theirs.fileno())]
         self._zygote = subprocess.Popen(
-            [*command, self._target],
+            [*command, self._target, *arguments_of(self._target)],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # deaf to the terminal's Ctrl-C from its first moment
@@ -233,7 +234,7 @@ class LocalExecutor:
     def _spawn(self, theirs: socket.socket, message: bytes) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "luthier.worker.process", str(theirs.fileno())]
         process = subprocess.Popen(
-            [*command, self._target],
+            [*command, self._target, *arguments_of(self._target)],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.PIPE,
             start_new_session=True,

@@ -1,4 +1,6 @@
-"""A warm process that forks one child per run: `python -m luthier.executors.zygote FD TARGET`.
+"""A warm process that forks one child per run.
+
+`python -m luthier.executors.zygote FD TARGET [ARGUMENT …]`, arguments as of the script's own line.
 
 It loads the user's script once, with torch and torch._dynamo if the script uses torch, and then
 forks on request, so that a run starts in tens of milliseconds with its data already in memory. It
@@ -23,7 +25,7 @@ from typing import Any, NoReturn
 from luthier.contracts import Assignment
 from luthier.core.errors import LuthierError, StoreError
 from luthier.worker.process import DISK_REFUSED, run_in_this_process
-from luthier.worker.target import TrainFunction, function_of, load_target
+from luthier.worker.target import TrainFunction, function_of, load_target, take_arguments
 
 MESSAGE_BYTES = 1 << 18
 # threads that a fork may leave behind: jemalloc, which pyarrow and with it pandas load, takes its
@@ -31,10 +33,11 @@ MESSAGE_BYTES = 1 << 18
 _FORKED_WITHOUT = ("jemalloc_bg_thd",)
 
 
-def main(fd: int, target: str) -> None:
+def main(fd: int, target: str, arguments: list[str]) -> None:
     """Serve forks until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tuner = socket.socket(fileno=fd)
+    take_arguments(target, arguments)
     try:
         function = function_of(load_target(target))
     except LuthierError as error:
@@ -136,4 +139,4 @@ def _unsafe() -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import assert_never
+from urllib.parse import quote
 
 from luthier.report.document import (
     Block,
@@ -64,7 +65,7 @@ def _image(picture: Picture, folder: str, pictures: dict[str, str]) -> str:
     name = f"{picture.name}.svg"
     pictures[name] = picture.svg
     caption = f"\n\n{_escaped(picture.caption)}" if picture.caption else ""
-    return f"![{_escaped(picture.caption or picture.name)}]({folder}/{name}){caption}"
+    return f"![{_escaped(picture.caption or picture.name)}]({quote(folder)}/{name}){caption}"
 
 
 def _escaped(text: str) -> str:

@@ -6,6 +6,7 @@ fsync (they lie in the wire files too); all others with it.
 """
 
 import json
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,9 +84,10 @@ class SqliteStore:
             )
         except sqlite3.IntegrityError:
             connection.close()
+            which = f"{shlex.quote(study.name)} --store {shlex.quote(str(path))}"
             raise StudyError(
                 f"{path} has a study named {study.name!r} already; "
-                f"go on with it (luthier resume {study.name}) or choose another name."
+                f"go on with it (luthier resume {which}), or choose another name."
             ) from None
         return cls(path, connection, int(cursor.lastrowid or 0), Ledger(study))
 

@@ -1,4 +1,6 @@
-"""A process of its own for one run: `python -m luthier.worker.process FD TARGET < assignment`.
+"""A process of its own for one run.
+
+`python -m luthier.worker.process FD TARGET [ARGUMENT …] < assignment`, arguments as the script's.
 
 The fork server calls `run_in_this_process` in its children; the module itself is the slow way,
 for code that cannot be forked.
@@ -14,7 +16,7 @@ from luthier.contracts import Assignment
 from luthier.core.errors import StoreError
 from luthier.worker.link import SocketLink
 from luthier.worker.lock import ProcessLock
-from luthier.worker.target import TrainFunction, function_of, load_target
+from luthier.worker.target import TrainFunction, function_of, load_target, take_arguments
 from luthier.worker.train import train
 
 DISK_REFUSED = 74  # exit code: what the run said could not be written (EX_IOERR of sysexits.h)
@@ -43,10 +45,11 @@ def run_in_this_process(
     train(function, assignment, SocketLink(connection))
 
 
-def main(fd: int, target: str) -> None:
+def main(fd: int, target: str, arguments: list[str]) -> None:
     """Load the target and train the assignment that comes on standard input."""
     assignment: Assignment = pickle.load(sys.stdin.buffer)
     os.environ.update(assignment.environment)
+    take_arguments(target, arguments)
     function = function_of(load_target(target))
     try:
         run_in_this_process(function, assignment, socket.socket(fileno=fd))
@@ -55,4 +58,4 @@ def main(fd: int, target: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -43,7 +43,7 @@ def range_test(
     Ratios of rates between parameter groups are kept. What the function attaches, and the global
     random generators, are put back. AttachError when no step of a torch optimizer is seen.
     """
-    if not (0.0 < low < high and n_steps > 1):
+    if not (0.0 < low < high < math.inf and n_steps > 1):
         raise OptionError(f"from {low} to {high} in {n_steps} steps; expected 0 < from < to, and "
                           "2 steps or more.")  # fmt: skip
     run = LiveRun(params=params, max_steps=max(max_steps or 0, n_steps))

@@ -4,13 +4,14 @@
 no file (a notebook).
 """
 
+import contextlib
 import importlib
 import importlib.util
 import pickle
 import sys
 import traceback
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -101,10 +102,44 @@ def load_module(source: str) -> ModuleType:
     except LuthierError as error:  # its own words and code say what to do; it lacks the place
         error.args = (f"{_place(error)}{error.args[0]}", *error.args[1:])
         raise
+    except SystemExit as error:
+        raise TrainingError(
+            f"importing {source} ended the program ({error.code}): a script that reads its command "
+            'line is given none here; put that under `if __name__ == "__main__":`.',
+            user_traceback(error),
+        ) from error
     except Exception as error:
         raise TrainingError(
             f"importing {source} failed: {type(error).__name__}: {error}", user_traceback(error)
         ) from error
+
+
+def arguments_of(target: str) -> list[str]:
+    """The command line of a script that runs now, for its workers; none for another script."""
+    return sys.argv[1:] if Path(sys.argv[0]).resolve() == _file_of(target) else []
+
+
+def take_arguments(target: str, arguments: list[str]) -> None:
+    """Be the script to the code that reads `sys.argv`."""
+    sys.argv = [str(_file_of(target)), *arguments]
+
+
+def _file_of(target: str) -> Path:
+    source, _, name = target.rpartition(":")
+    return Path(target if not source or "/" in name or name.endswith(".py") else source).resolve()
+
+
+@contextlib.contextmanager
+def _as_the_script(path: Path) -> Iterator[None]:
+    """Code that reads `sys.argv` finds no options of ours; what it prints is no output of ours."""
+    before = sys.argv
+    if Path(before[0]).resolve() != path:
+        sys.argv = [str(path)]
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.argv = before
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -120,7 +155,8 @@ def _load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _as_the_script(path):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
