@@ -58,7 +58,7 @@ def test_a_run_and_the_best(study: StudyResult) -> None:
     assert "<script>" not in html
     assert repr(study.best).startswith("<best s<u>/6: completed at step 3; best acc<i> 6.3; <b>lr=")
     hand = study.run(0)
-    assert "best acc<i> nan at step nan" in texts(hand._repr_html_())
+    assert "nothing but NaN and infinities" in texts(hand._repr_html_())
     assert repr(hand).startswith("<run s<u>/0: completed")
 
 

@@ -102,7 +102,7 @@ def _states(view: StudyView) -> str:
 
 def _ends(values: np.ndarray) -> str:
     if not np.isfinite(values).any():
-        return "no numbers" if len(values) else "no reports"
+        return "nothing but NaN and infinities" if len(values) else "no reports"
     return f"{shown(float(values[0]))} → {shown(float(values[-1]))}"
 
 

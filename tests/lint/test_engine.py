@@ -181,7 +181,7 @@ def luthier_run_is_free() -> bool:
 def test_a_training_that_attaches_nothing(tmp_path: Path) -> None:
     path = script(tmp_path, STUDY.replace("run.report", "list(run.steps()); run.report"))
     done = CliRunner().invoke(luthier, ["lint", f"{path}:train"])
-    assert "attached no model before its loop" in done.output
+    assert "attached nothing before its loop" in done.output
     assert "L69" in done.output
 
 

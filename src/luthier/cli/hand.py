@@ -136,8 +136,9 @@ def stop(what: str | None, because: str, wait_s: float, store: str) -> None:
     from luthier import api
 
     n_asked = api.open_study(store, what).stop()
-    words = f"asked; {n_asked} runs stop at their next report" if n_asked else "nothing trains"
-    click.echo(words)
+    click.echo(
+        f"asked of {n_asked}; each stops at its next report" if n_asked else "nothing trains"
+    )
 
 
 @click.command()

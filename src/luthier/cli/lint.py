@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +113,13 @@ def _case_of_training(tunable: Any, module: Any, sites: Any) -> tuple["Case", st
         return Case(sort_out({**more, **things}, script, sites)), ""
     except TargetError:
         case = Case(Subject(space=tunable.space, script=script))
-        return case, f"{tunable.__name__}() attached no model before its loop, but {[*things]}"
+        return case, _without_a_model(tunable.__name__, things)
+
+
+def _without_a_model(name: str, things: Mapping[str, Any]) -> str:
+    if not things:
+        return f"{name}() attached nothing before its loop"
+    return f"{name}() attached {', '.join(things)} before its loop, and no model="
 
 
 def tunable_of(module: Any) -> Any:  # noqa: ANN401  a module; its one api.Tunable

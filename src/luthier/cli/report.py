@@ -20,9 +20,11 @@ def report(study: str | None, output: str, lang: str, store: str) -> None:
     """Write what a study asked, found and cost into one file to read, send or print."""
     from luthier import api
     from luthier import report as pages
+    from luthier.cli.look import counted
 
     files = pages.write(pages.report(api.open_study(store, study).store, lang), Path(output))
-    click.echo(f"wrote {files[0]}" + (f" and {len(files) - 1} pictures" if files[1:] else ""))
+    beside = f" and {counted(len(files) - 1, 'picture')}" if files[1:] else ""
+    click.echo(f"wrote {files[0]}{beside}")
 
 
 COMMANDS = (report,)

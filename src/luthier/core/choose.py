@@ -205,7 +205,7 @@ def _scaling(facts: Facts) -> str:
 def _buys(facts: Facts, n_alone: float | None, n_all: float | None) -> str:
     budget = seconds(facts.budget_s)
     if n_alone is None or n_all is None or facts.max_steps is None:
-        return f"{budget} buy steps, how many trainings cannot be said without max_steps"
+        return f"what {budget} buy cannot be said in trainings without max_steps"
     words = f"{budget} buy {n_alone:.3g} full trainings one after the other"
     if n_all > n_alone * 1.01:
         words += f", {n_all:.3g} side by side"

@@ -93,7 +93,7 @@ class ScheduleBeforeOptimizer(Rule):
     needs = ("source",)
 
     def check(self, case: Case) -> Iterator[Finding]:
-        """Both in one body of a loop, the schedule first."""
+        """Both in one body of a loop, or the optimizer in a loop within it; the schedule first."""
         source = _source(case)
         plateaus = _assigned(source, re.compile("ReduceLROnPlateau"))
         for loop in _loops(source.tree):
@@ -103,8 +103,10 @@ class ScheduleBeforeOptimizer(Rule):
             same_body = [
                 (s, o)
                 for s in schedules
+                for body in [_body_of(loop, s)]
                 for o in optimizers
-                if _body_of(loop, s) is _body_of(loop, o)
+                if body is _body_of(loop, o)
+                or (not isinstance(body, ast.If) and not s.args and o in _calls(body))
             ]
             early = [(s, o) for s, o in same_body if s.lineno < o.lineno]
             for schedule, optimizer in early[:1]:
@@ -128,7 +130,8 @@ class GradientsNeverCleared(Rule):
         source = _source(case)
         if "zero_grad" in source.text or re.search(r"\.grad\s*=\s*None", source.text):
             return
-        made = _assigned(source, re.compile(r"optim|SGD|Adam"))
+        schedules = _assigned(source, re.compile(r"lr_scheduler|LRScheduler|_schedule"))
+        made = _assigned(source, re.compile(r"optim|SGD|Adam")) - schedules
         for loop in _loops(source.tree):
             calls = _calls_in_order(loop)
             backward = [c for c in calls if _method(c) == "backward"]

@@ -4,7 +4,7 @@ import numpy as np
 
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
-from luthier.core.study import Run, RunState
+from luthier.core.study import Run, RunState, Study
 from luthier.report.case import Case
 from luthier.report.document import Block, Code, Paragraph, Picture, Section, Table
 from luthier.report.numbers import value_words
@@ -79,7 +79,7 @@ def _table(case: Case, runs: list[Run], said: str) -> list[Block]:
     head = [w("head_trial"), study.metric, w("head_at"), w("head_steps"), w("head_state"),
             *(names if few else [w("head_params")])]  # fmt: skip
     rows = tuple(
-        (str(run.trial), shown(study.loss(run.curve.best_loss)), f"{run.curve.best_step:g}",
+        (str(run.trial), *_best(study, run),
          f"{run.step:g}", w("state_" + run.state.value), *_params(run, names, few))
         for run in runs[:_N_ROWS]
     )  # fmt: skip
@@ -102,3 +102,10 @@ def _params(run: Run, names: list[str], few: bool) -> tuple[str, ...]:
 
 def _brief(value: Value) -> str:
     return value_words(float(f"{value:.3g}") if isinstance(value, float) else value)
+
+
+def _best(study: Study, run: Run) -> tuple[str, str]:
+    """Its best value and the step of it; a dash for a run that reported nothing."""
+    if not len(run.curve):
+        return "–", "–"
+    return shown(study.loss(run.curve.best_loss)), f"{run.curve.best_step:g}"

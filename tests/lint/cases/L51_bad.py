@@ -7,6 +7,12 @@ def train(model: nn.Module, loader: DataLoader[torch.Tensor]) -> None:
     torch.manual_seed(0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
+    for _ in range(3):
+        scheduler.step()  # L51
+        for x in loader:
+            optimizer.zero_grad()
+            model(x).sum().backward()
+            optimizer.step()
     plateau_schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
     for x in loader:
         optimizer.zero_grad()
