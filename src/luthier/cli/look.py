@@ -216,6 +216,9 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
             which = shlex.quote(f"{result.name}/{runs[0].trial}")
             what = f"{counted(len(runs), 'trial')} {state.value}"
             lines.append(f"{what}; see luthier show {which}{where}")
+    wanted, n = view.study.budget.n_trials, len(view.trials)
+    if result.store.closed == "finished" and wanted is not None and n < wanted:
+        lines.append(f"ended after {n} of {wanted} trials: the policy had no other point to begin")
     if not result.store.closed:
         lines.append(_onward(result, Path(store)))
     return "\n".join(lines) or "nothing was trained"
