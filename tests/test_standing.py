@@ -103,3 +103,14 @@ def test_probes_of_the_autopilot_are_no_rivals() -> None:
     among = standing(view)
     assert among is not None
     assert among.n_rivals == 2
+
+
+def test_a_run_that_broke_is_no_rival_but_may_be_the_best() -> None:
+    rng = np.random.default_rng(3)
+    view = view_of([noisy(level, 0.01, rng) for level in (0.1, 0.5, 0.6)])
+    broke = {i: replace(run, state=RunState.FAILED) if run.trial < 2 else run
+             for i, run in view.runs.items()}  # fmt: skip
+    found = standing(replace(view, runs=broke))
+    assert found is not None
+    assert found.second is not None
+    assert (found.best.trial, found.second.trial, found.n_rivals) == (0, 2, 1)

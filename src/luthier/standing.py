@@ -17,7 +17,7 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.core.study import Run, StudyView
+from luthier.core.study import Run, RunState, StudyView
 from luthier.policies.autopilot.logbook import is_probe
 
 N_DRAWS = 20_000
@@ -53,7 +53,8 @@ def standing(view: StudyView, seed: int = 0) -> Standing | None:
         return None
     points: dict[str, list[Run]] = {}
     for run in view.runs.values():
-        if math.isfinite(run.curve.best_loss) and not is_probe(run):  # no rival
+        broke = run.state is RunState.FAILED and run is not best  # and would again: no rival
+        if math.isfinite(run.curve.best_loss) and not broke and not is_probe(run):
             points.setdefault(_point(view, run), []).append(run)
     own = _point(view, best)
     leaders = {key: min(runs, key=lambda r: r.curve.best_loss) for key, runs in points.items()}

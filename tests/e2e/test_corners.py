@@ -229,6 +229,20 @@ def test_ask_and_tell_goes_on(tmp_path: Path) -> None:
         luthier.resume(tmp_path / "s.db")
 
 
+def test_a_script_that_is_gone_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gone.py"
+    path.write_text(
+        "import luthier\n@luthier.tune(minimize='loss', space={'x': luthier.Float(0.0, 1.0)})\n"
+        "def train(run):\n    run.report(loss=run.params.x)\n"
+    )
+    train = load_target(str(path))
+    assert isinstance(train, Tunable)
+    train.search(trials=1, store=tmp_path / "s.db", executor="inline")
+    path.unlink()
+    with pytest.raises(TargetError, match=r"was trained by .*gone.py.* only with that: no file"):
+        resume(tmp_path / "s.db")
+
+
 def test_names_that_mean_nothing() -> None:
     for name in ("", 1):
         with pytest.raises(DomainError, match="is named"):

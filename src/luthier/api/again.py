@@ -54,7 +54,13 @@ def resume(
                 "the beginning of the study; give more."
             )
         made.set_budget(budget)
-    loaded = load_target(recipe["target"])
+    try:
+        loaded = load_target(recipe["target"])
+    except TargetError as error:
+        raise TargetError(
+            f"study {made.study.name!r} was trained by {recipe['target']}, "
+            f"and goes on only with that: {error.args[0]}"
+        ) from error
     made.set_constraints(_constraints(made, loaded))
     stored = recipe["policy"]  # none: the study died before it had chosen
     policy = Hand() if by_hand else from_recipe(stored) if stored else None
