@@ -270,3 +270,29 @@ def test_options_that_mean_nothing(tmp_path: Path, options: dict[str, object]) -
     with pytest.raises(OptionError):
         search(tmp_path, PLAIN, **options)
     assert not (tmp_path / "s.db").exists(), "a study that cannot be is not begun"
+
+
+@pytest.mark.parametrize("policy", ["asha", "hyperband"])
+def test_a_metric_that_comes_with_every_third_step(tmp_path: Path, policy: str) -> None:
+    path = tmp_path / "third.py"
+    path.write_text("""
+import luthier
+
+class Nothing:
+    def state_dict(self): return {}
+    def load_state_dict(self, state): pass
+
+@luthier.tune(minimize="loss", max_steps=27, space={"x": luthier.Float(0.0, 1.0)})
+def train(run):
+    run.attach(nothing=Nothing())
+    for step in run.steps():
+        if step % 3 == 0:
+            run.report(loss=(run.params.x - 0.3) ** 2 + 1 / step)
+""")
+    train = load_target(str(path))
+    assert isinstance(train, Tunable)
+    result = train.search(trials=9, store=tmp_path / "s.db", executor="inline", policy=policy)
+    runs = result.view.runs.values()
+    assert all(len(run.curve) for run in runs), [(run.id, run.step) for run in runs]
+    nearest = min(runs, key=lambda run: abs(run.params["x"] - 0.3))  # type: ignore[operator]
+    assert result.best.run.id == nearest.id

@@ -2,6 +2,7 @@
 
 REASONS = {  # code: English, Chinese
     "new-point": ("new point of the space", "空间中的新点"),
+    "nothing-yet": ("has reported nothing yet", "尚无报告"),
     "promoted": ("promoted", "晋级"),
     "best-goes-on": ("the best goes on", "最好的继续"),
     "most-promising": ("most promising", "最有希望"),

@@ -65,8 +65,17 @@ def waits(run: Run, step: float, following: float) -> bool:
 
 
 def promotions(runs: Sequence[Run], rungs: Sequence[float], eta: int) -> list[Continue]:
-    """Waiting runs among the best 1/eta of their rung, from the highest rung down."""
-    found: list[Continue] = []
+    """Waiting runs among the best 1/eta of their rung, from the highest rung down; first those that
+    have reported nothing yet, as where only every third epoch is validated: nobody can judge them.
+    """
+    mute = [run for run in runs if run.state is RunState.PAUSED and run.to_step <= run.step
+            and not len(run.curve)]  # fmt: skip
+    found = [
+        Continue(run_id=run.id, to_step=following, reason="nothing-yet")
+        for run in mute
+        for following in [next((s for s in rungs if s > run.step), None)]
+        if following is not None
+    ]
     for index, (step, following) in reversed(list(enumerate(pairwise(rungs)))):
         there = on_rung(runs, rungs, index)
         found += [

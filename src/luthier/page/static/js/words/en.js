@@ -157,6 +157,7 @@ export default {
   "compare.same": "The runs do not differ in any parameter.",
   "compare.study": "Study",
   "reason.new-point": "new point of the space",
+  "reason.nothing-yet": "has reported nothing yet",
   "reason.promoted": "promoted",
   "reason.best-goes-on": "the best goes on",
   "reason.most-promising": "most promising",

@@ -157,6 +157,7 @@ export default {
   "compare.same": "这些运行的参数完全相同。",
   "compare.study": "研究",
   "reason.new-point": "空间中的新点",
+  "reason.nothing-yet": "尚无报告",
   "reason.promoted": "晋级",
   "reason.best-goes-on": "最好的继续",
   "reason.most-promising": "最有希望",
