@@ -25,13 +25,17 @@ from luthier.core.event import (
 )
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.core.unfinished import TUNER_LOST
+from luthier.executors.own_loop import OwnLoopExecutor
+from luthier.tuner import Tuner
 from luthier.worker.lock import ProcessLock
+from luthier.worker.parameters import Parameters
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to train next: `params`, from step `step` to `to_step` (infinite: to the end)."""
+    """What to train next: `params` (`params.lr` or `params["lr"]`), from step `step` to `to_step`
+    (infinite: to the end)."""
 
     run_id: str
     params: Mapping[str, Value]
@@ -47,7 +51,9 @@ class AskTell:
         self._store = store
         self._policy = policy
         self._lock = ProcessLock(store.paths.lock)
+        self._open = True
         if not self._lock.acquire():
+            store.close()
             raise BusyError(
                 f"study {store.study.name!r} is used by process {self._lock.owner()}; wait for it."
             )
@@ -61,8 +67,11 @@ class AskTell:
     def ask(self) -> Task | None:
         """The next task; None when the policy waits for tasks that are out, or is finished.
 
-        With a policy that stops early, a task may ask for more steps of an earlier run.
+        With a policy that stops early, a task may ask for more steps of an earlier run; so may a
+        person, whose wishes come first (`luthier resume`, `luthier fork --at 0`).
         """
+        if (wanted := self._hear(n_free=1)) is not None:
+            return wanted
         view = self._store.view(n_free=1)
         n_trials = view.study.budget.n_trials
         n_new = 1 if n_trials is None else min(1, max(0, n_trials - len(view.trials)))
@@ -89,11 +98,24 @@ class AskTell:
                 continue
             begun: list[Event] = [Started(run.id, run.step, True), Obeyed(run.id, number, run.step)]
             self._store.record([Asked(number, action, time.time()), *events, *begun])
-            return Task(run.id, run.params, run.step, action.to_step)
+            return Task(run.id, Parameters(run.params), run.step, action.to_step)
+        return None
+
+    def _hear(self, n_free: int = 0) -> Task | None:
+        """What people have asked for meanwhile; where it is a training, the task."""
+        executor = OwnLoopExecutor(n_free)
+        Tuner(self._store, self._policy, executor).attend()
+        if refused := executor.events(0.0):
+            self._store.record(refused)
+        for assignment in executor.assigned:
+            run = assignment.run
+            self._store.record([Started(run.id, run.step, True)])
+            return Task(run.id, Parameters(run.params), run.step, run.to_step)
         return None
 
     def report(self, task: Task, step: float, **metrics: float) -> None:
         """Metrics at a step, before the task is over."""
+        self._hear()
         self._running(task)
         try:
             row = [float(step), time.perf_counter() - self._began_s, *map(float, metrics.values())]
@@ -105,9 +127,15 @@ class AskTell:
         self._store.record([Reported(task.run_id, tuple(metrics), np.array([row]))])
 
     def tell(self, task: Task, value: float | None = None, *, error: str = "") -> None:
-        """The task is over: the final value of the metric, or `error` if it failed."""
-        last = self._store.study.max_steps or 1
-        step = max(last, self._running(task).step) if math.isinf(task.to_step) else task.to_step
+        """The task is over: the final value of the metric (none where it was reported), or `error`
+        if it failed."""
+        last, run = self._store.study.max_steps or 1, self._running(task)
+        if value is None and not error and not len(run.curve):
+            raise MetricError(
+                f"tell({task.run_id!r}, None), and nothing was reported; expected the value of "
+                f"{self._store.study.metric!r}, or error='…' if it failed."
+            )
+        step = max(last, run.step) if math.isinf(task.to_step) else task.to_step
         if value is not None:
             self.report(task, step, **{self._store.study.metric: value})
         state = RunState.COMPLETED if step >= last else RunState.PAUSED
@@ -124,6 +152,9 @@ class AskTell:
 
     def close(self) -> None:
         """Let go of the study; with no task out it is finished, until it is resumed."""
+        if not self._open:
+            return
+        self._open = False
         if not any(run.active for run in self.view.runs.values()):
             self._store.record([Closed("finished")])
         self._lock.release()

@@ -21,11 +21,13 @@ from luthier.core.action import (
     RollBack,
     Stop,
 )
-from luthier.core.course import extras, is_extra, nothing, without_extras
+from luthier.core.course import extras, is_extra, nothing
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
 from luthier.core.entry import Entry, entries_of
 from luthier.core.errors import OptionError, StudyError
+from luthier.core.lineage import forked
+from luthier.core.onward import onward
 from luthier.core.paths import StudyPaths
 from luthier.core.script import params_at
 from luthier.core.study import Checkpoint, Run, Study
@@ -51,20 +53,28 @@ class Ticket:
         when nobody tunes the study and it has to train."""
         deadline_s = time.monotonic() + timeout_s
         while True:
-            attended = self.attend()
+            attended = self.is_heard()
             if (entry := self.answer()) is not None and entry.state != "asked":
                 return entry
             if not attended or time.monotonic() >= deadline_s:
                 return None
             time.sleep(_POLL_S)
 
-    def attend(self) -> bool:
-        """Whether a tuner sees to the study; without one, what does not train is done here."""
+    def is_heard(self) -> bool:
+        """Whether a tuner reads what is asked; without one, what does not train is done here."""
         if ProcessLock(StudyPaths.beside(self.path, self.study).lock).owner() is not None:
             return True
         store = SqliteStore.open(self.path, self.study, read_only=False)
         try:
             return not attend(store)
+        finally:
+            store.close()
+
+    def onward(self) -> str:
+        """How the study goes on, and does what waits; empty for an imported one."""
+        store = SqliteStore.open(self.path, self.study)
+        try:
+            return onward(self.study, store.recipe)
         finally:
             store.close()
 
@@ -176,10 +186,9 @@ class RunHandle:
         """A new run from a checkpoint (its step, "best", "latest"), with changes."""
         run = self.run
         step = 0.0 if _is_number(str(at)) and float(at) == 0 else _resolve(run, at).step
-        self._study().space.cast(without_extras({**run.params, **params}))  # it may have to wait
-        return self._ask(
-            Fork(run_id=self.id, at_step=step, to_step=to_step, params=params, **_who(because))
-        )
+        wish = Fork(run_id=self.id, at_step=step, to_step=to_step, params=params, **_who(because))
+        forked(self._study(), run, wish)  # at once, for the fork itself may have to wait
+        return self._ask(wish)
 
     def mark(self, name: str) -> Ticket:
         """Keep a checkpoint of the run as it is now."""
@@ -212,7 +221,7 @@ class RunHandle:
         if not os.access(self._path, os.W_OK):
             raise OptionError(f"{self._path} may only be read by you; nothing can be asked for.")
         ticket = Ticket(post(paths.orders, action), self._path, study)
-        ticket.attend()
+        ticket.is_heard()
         return ticket
 
     def _study(self) -> Study:

@@ -1,6 +1,7 @@
 """One run that the caller trains itself, recorded and open to every hand."""
 
 import math
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,8 @@ def start(
 
     `space` declares what may change (`live=True`) and within which range; without it every number
     in `params` may, within a factor of a thousand. With `resume` the newest study of that name goes
-    on where it was paused. A stop or a pause ends the block.
+    on where it was paused. A stop or a pause ends the block; Ctrl-C pauses the run after its step
+    and is raised then, a second one at once.
     """
     known = make_space(space or _around(params))
     metric, goal = metric_and_goal(minimize, maximize)
@@ -54,6 +56,7 @@ def start(
     going_on = name or _newest_of(path, stem) if resume else None
     study = Study(going_on or free_name(path, name, stem), known, metric, goal, max_steps, seed)
     executor = HereExecutor()
+    tuners: list[Tuner] = []  # one, as soon as it listens
     policy = Hand(known.cast(params))
     recipe = {"target": "", "policy": to_recipe(policy), "executor": "here",
               "environment": environment()}  # fmt: skip
@@ -65,7 +68,7 @@ def start(
                 if going_on
                 else SqliteStore.create(path, study, recipe)
             )
-            _listen(made, policy, executor)
+            _listen(made, policy, executor, tuners)
             words = f"study {study.name!r} has no run that could go on."
             executor.assigned.put(StudyError(words))  # read only if nothing was started
         except BaseException as error:
@@ -77,13 +80,42 @@ def start(
     if isinstance(assignment, BaseException):
         raise assignment
     try:
-        with training(assignment, executor.link, tell=True) as run:
+        with (
+            _pausing_on_interrupt(tuners[0]),
+            training(assignment, executor.link, tell=True) as run,
+        ):
             yield run
     finally:
         thread.join()
 
 
-def _listen(store: SqliteStore, policy: Policy, executor: HereExecutor) -> None:
+@contextmanager
+def _pausing_on_interrupt(tuner: Tuner) -> Iterator[None]:
+    n_interrupts = 0
+
+    def handle(number: int, frame: object) -> None:
+        nonlocal n_interrupts
+        n_interrupts = tuner.interrupt()
+        if n_interrupts > 1:
+            raise KeyboardInterrupt
+        print("\nPausing the run after its step; once more to stop at once.", file=sys.stderr)
+
+    try:
+        before = signal.signal(signal.SIGINT, handle)
+    except ValueError:  # not the main thread: whoever owns that decides
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if n_interrupts:
+        raise KeyboardInterrupt from None
+
+
+def _listen(
+    store: SqliteStore, policy: Policy, executor: HereExecutor, tuners: list[Tuner]
+) -> None:
     lock = ProcessLock(store.paths.lock)
     if not lock.acquire():
         store.close()
@@ -97,7 +129,8 @@ def _listen(store: SqliteStore, policy: Policy, executor: HereExecutor) -> None:
                     run_id=run.id, to_step=math.inf, reason="resumed", author=Author.HUMAN
                 )
                 post(store.paths.orders, onward)
-        Tuner(store, policy, executor).run()
+        tuners.append(Tuner(store, policy, executor))
+        tuners[0].run()
     finally:
         executor.close()
         lock.release()

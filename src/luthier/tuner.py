@@ -24,7 +24,7 @@ from luthier.core.action import (
     Start,
     Stop,
 )
-from luthier.core.course import check_extra, extras, is_extra, without_extras
+from luthier.core.course import check_extra, extras, is_extra
 from luthier.core.domain import Value
 from luthier.core.errors import PointError, TrainingError
 from luthier.core.event import (
@@ -41,7 +41,7 @@ from luthier.core.event import (
     Saved,
     Ticked,
 )
-from luthier.core.lineage import checkpoint_at, no_checkpoint
+from luthier.core.lineage import checkpoint_at, forked, no_checkpoint
 from luthier.core.person import for_policies, is_in_hand, waits_for_a_person
 from luthier.core.retention import least_promising, n_bytes, spare, superseded
 from luthier.core.study import Checkpoint, Run, RunState, StudyView, Trial
@@ -241,7 +241,7 @@ class Tuner:
             return [Refused(number, "no place is free")], None
         trial = view.trials[run.trial]
         asked = {**run.params, **action.params}
-        changed = view.study.space.cast(without_extras(asked))
+        changed = forked(view.study, run, action)
         # from nothing: what the run has met since is not for another that begins anew
         params = {**changed, **extras(asked if parent else action.params)}
         for name, points in extras(action.params).items():

@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 
 import luthier
-from luthier.api import StudyResult, Tunable, open_study, resume
-from luthier.asktell import AskTell
+from luthier.api import StudyResult, Tunable, resume
 from luthier.core.budget import Budget
 from luthier.core.curve import Curve
 from luthier.core.errors import (
     DomainError,
-    MetricError,
     OptionError,
     StudyError,
     TargetError,
@@ -174,59 +172,9 @@ def test_steps_that_are_none(tmp_path: Path) -> None:
         assert "expected a number of steps up to 9" in caught.value.trace
 
 
-def test_ask_and_tell_says_what_is_wrong(tmp_path: Path) -> None:
-    store = tmp_path / "a.db"
-    study = luthier.create(space={"x": luthier.Float(0, 1)}, minimize="loss", trials=2, store=store)
-    task = study.ask()
-    assert task is not None
-    for step in (1, 2, 3):
-        study.report(task, step, loss=float(step))
-    with pytest.raises(MetricError, match="expected numbers"):
-        study.tell(task, "low")  # type: ignore[arg-type]
-    with pytest.raises(MetricError, match="number of steps"):
-        study.report(task, math.nan, loss=1.0)
-    study.tell(task, 0.5)
-    assert study.view.runs[task.run_id].step == 3
-    with pytest.raises(StudyError, match="is over"):
-        study.tell(task, 0.4)
-    other = study.ask()
-    assert other is not None
-    assert open_study(store).view.runs[other.run_id].active, "looking takes nothing away"
-    study.close()
-    with pytest.raises(TargetError, match="ask and tell"):
-        resume(store)
-
-
 def create(path: Path, name: str) -> None:
     study = Study(name, make_space({"x": luthier.Float(0, 1)}), "loss")
     SqliteStore.create(path, study, {}).close()
-
-
-def test_ask_and_tell_goes_on(tmp_path: Path) -> None:
-    def created(name: str | None, trials: int) -> AskTell:
-        return luthier.create(space={"lr": luthier.Float(0.1, 1.0)}, minimize="loss", name=name,
-                              store=tmp_path / "s.db", trials=trials, resume=True)  # fmt: skip
-
-    with pytest.raises(OptionError, match="without a name"):
-        created(None, 3)
-    first = created("mine", 3)
-    for _ in range(2):
-        task = first.ask()
-        assert task is not None
-        first.tell(task, 0.5)
-    first.ask()  # out when the process dies
-    first.close()
-    assert not luthier.open(tmp_path / "s.db").store.closed
-    again = created("mine", 5)
-    while (task := again.ask()) is not None:
-        again.tell(task, 0.4)
-    again.close()
-    result = luthier.open(tmp_path / "s.db")
-    assert result.store.closed == "finished"
-    assert [run.state.value for run in result.view.runs.values()] == [
-        "completed", "completed", "lost", "completed", "completed"]  # fmt: skip
-    with pytest.raises(TargetError, match="resume=True"):
-        luthier.resume(tmp_path / "s.db")
 
 
 def test_a_script_that_is_gone_is_named(tmp_path: Path) -> None:
@@ -272,7 +220,7 @@ def test_options_that_mean_nothing(tmp_path: Path, options: dict[str, object]) -
     assert not (tmp_path / "s.db").exists(), "a study that cannot be is not begun"
 
 
-@pytest.mark.parametrize("policy", ["asha", "hyperband"])
+@pytest.mark.parametrize("policy", ["asha", "hyperband", "halving", "one-epoch", "pasha", "bohb"])
 def test_a_metric_that_comes_with_every_third_step(tmp_path: Path, policy: str) -> None:
     path = tmp_path / "third.py"
     path.write_text("""

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -333,7 +334,8 @@ def test_a_plain_script_has_hands_on_it_too(script: Path) -> None:
 
 
 BLOCK = """
-import luthier, sys
+import os, signal, sys, time
+import luthier
 
 class Counter:
     n = 0
@@ -350,6 +352,9 @@ with luthier.start(params={"lr": 0.1}, minimize="loss", max_steps=6, store="s.db
         run.report(loss=run.params.lr / step)
         if step == 3 and "fail" in sys.argv:
             raise RuntimeError("my own mistake")
+        if step == 3 and "interrupt" in sys.argv:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)  # a step takes a while
 print("out of the block", counter.n)
 """
 
@@ -377,6 +382,23 @@ def test_a_block_of_ones_own(tmp_path: Path) -> None:
     found = open_study(tmp_path / "s.db", "block").view.runs["0.0"]
     assert found.state is RunState.FAILED
     assert "my own mistake" in found.error
+
+
+def test_a_block_that_is_interrupted_is_saved_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "block.py").write_text(BLOCK)
+    left = start(tmp_path / "block.py", [sys.executable, "block.py", "interrupt"])
+    _, said = left.communicate(timeout=60)
+    assert left.returncode == -signal.SIGINT, said
+    assert said.startswith("\nPausing the run after its step")
+    study = open_study(tmp_path / "s.db", "block")
+    run = study.view.runs["0.0"]
+    assert (run.state, run.step, run.latest and run.latest.step) == (RunState.PAUSED, 3, 3)
+    assert not study.store.closed
+    assert "luthier.start(…, name='block', resume=True)" in luthier(
+        tmp_path / "block.py", "ls").stdout  # fmt: skip
+    again = start(tmp_path / "block.py", [sys.executable, "block.py", "resume"])
+    out, said = again.communicate(timeout=60)
+    assert "out of the block 6" in out, said
 
 
 @pytest.mark.parametrize("attached", [True, False])
@@ -552,11 +574,19 @@ def test_a_run_without_checkpoints_is_forked_from_nothing(script: Path) -> None:
     assert "waits" in luthier(script, "fork", "0", "--at", "0", "lr=0.02").stdout
 
 
+def test_a_fork_that_would_train_nothing_is_refused(script: Path) -> None:
+    search(script, "full")
+    at_the_end = luthier(script, "fork", "0", "lr=0.02")
+    assert at_the_end.returncode == 1
+    assert "is the last of a training" in at_the_end.stderr
+    assert "waits" in luthier(script, "fork", "0", "--at", "0", "lr=0.02").stdout
+
+
 def test_a_spent_budget_does_not_bind_people(script: Path) -> None:
     result = search(script, "full", trials=2, steps=11)
     assert result.store.closed == "budget-end"
     assert result.view.runs["1.0"].state is RunState.PAUSED
-    assert "waits" in luthier(script, "fork", "0", "--at", "best", "lr=0.02").stdout
+    assert "waits" in luthier(script, "fork", "0", "--at", "0", "lr=0.02").stdout
     done = luthier(script, "resume", "1")
     assert done.stdout.splitlines()[-1] == "run 1.0: completed at step 8", done.stderr
     runs = open_study(script.parent / "s.db").view.runs

@@ -8,6 +8,7 @@ from luthier.core.action import Author, Fork
 from luthier.core.budget import Budget
 from luthier.core.constraint import Constraint
 from luthier.core.errors import OptionError, StudyError, TargetError
+from luthier.core.onward import onward
 from luthier.core.script import root_of, script_of
 from luthier.executors.machine import n_threads_each
 from luthier.policies.hand import Hand
@@ -35,10 +36,10 @@ def resume(
     made = SqliteStore.open(Path(store), name, read_only=False)
     recipe = made.recipe
     if not recipe.get("target"):
+        how = onward(made.study.name, recipe)
         raise TargetError(
-            f"study {made.study.name!r} was not trained by a script of luthier tune; a loop of its "
-            f"own goes on with luthier.start(…, name={made.study.name!r}, resume=True), ask and "
-            "tell with luthier.create(…, resume=True), and an imported one cannot."
+            f"study {made.study.name!r} was not trained by a script of luthier tune; "
+            + (f"its own loop goes on with it: {how}." if how else "imported, it cannot go on.")
         )
     if workers is not None:
         if by_hand:  # with other threads than a run had before, its last bits differ

@@ -3,7 +3,6 @@
 import ast
 import contextlib
 import json
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -222,7 +221,8 @@ def resume_run(store: str, study: str | None, run: str) -> None:
     found = api.open_study(store, study)
     hand = found.run(run)
     ticket = hand.resume()
-    if ProcessLock(found.store.paths.lock).owner() is not None or ticket.answer() is not None:
+    tuned = ProcessLock(found.store.paths.lock).owner() is not None
+    if tuned or ticket.answer() is not None or not found.store.recipe.get("target"):
         _answer(ticket, 60.0)
         return
     with watching(quiet=False) as observe:
@@ -255,7 +255,7 @@ def _study(run: str) -> str | None:
 
 def _answer(ticket: "Ticket", wait_s: float) -> None:
     entry = ticket.wait(min(wait_s, _SILENT_S))
-    if entry is None and wait_s > _SILENT_S and ticket.attend():
+    if entry is None and wait_s > _SILENT_S and ticket.is_heard():
         click.echo("asked; waiting for its tuner …", err=True)
         entry = ticket.wait(wait_s - _SILENT_S)
     if entry is None:
@@ -281,8 +281,9 @@ def obeyed_words(entry: "Entry") -> str:
 
 def unanswered_words(ticket: "Ticket") -> str:
     """What an action waits for."""
-    if not ticket.attend() and ticket.answer() is None:
-        name = shlex.quote(ticket.study)
-        return f"asked; nobody tunes the study, so it waits for luthier resume {name}"
+    if not ticket.is_heard() and ticket.answer() is None:
+        how = ticket.onward()
+        return f"asked; nobody tunes the study, so it waits for {how}" if how else (
+            "asked; but the study is imported, and nobody can train it here")  # fmt: skip
     return ("asked; it has not been answered yet: a change for a later step waits for that, "
             "a fork and a resume for a free place (the diary will tell)")  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 from luthier import api
 from luthier.core.errors import StudyError
+from luthier.core.onward import onward
 from luthier.core.person import waits_for_a_person
 from luthier.core.study import Run, RunState, StudyView
 from luthier.sitting import DEFAULT_STORE
@@ -228,16 +229,13 @@ def _onward(result: api.StudyResult, store: Path) -> str:
     """How a study that is not closed goes on: a run that a person paused is theirs to resume."""
     if (owner := ProcessLock(result.store.paths.lock).owner()) is not None:
         return f"tuned by process {owner}"
-    view, recipe = result.view, result.store.recipe
-    if not recipe.get("target"):  # its own loop goes on with it, no command
-        call = "start" if recipe.get("executor") == "here" else "create"
-        return f"go on with: luthier.{call}(…, name={result.name!r}, resume=True)"
+    view = result.view
     waiting = [run for run in view.runs.values() if waits_for_a_person(view, run)]
-    run = f"/{waiting[0].id}" if waiting else ""
     which = f"run {waiting[0].id} is paused" if waiting else "paused"
     more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-    name = shlex.quote(f"{result.name}{run}")
-    return f"{which}{more}; go on with: luthier resume {name}{where_of(str(store))}"
+    run = waiting[0].id if waiting else ""
+    how = onward(result.name, result.store.recipe, where_of(str(store)), run)
+    return f"{which}{more}; go on with: {how}" if how else which
 
 
 def _run_json(view: StudyView, run: Run) -> dict[str, Any]:

@@ -203,7 +203,7 @@ class _Screen:
 
     def _ask(self, ticket: Ticket) -> None:
         self._ticket = ticket
-        self._said = "asked …" if ticket.attend() else unanswered_words(ticket)
+        self._said = "asked …" if ticket.is_heard() else unanswered_words(ticket)
 
     def _hear(self) -> None:
         entry = self._ticket.answer() if self._ticket else None

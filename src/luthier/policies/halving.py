@@ -3,6 +3,7 @@
 A bracket of points trains to the first rung; when all are there, the best 1/eta go on together.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +14,7 @@ from luthier.core.action import Action, Continue, Start
 from luthier.core.study import StudyView
 from luthier.policies.drawing import draw
 from luthier.policies.leaving import pauses
-from luthier.policies.rungs import ranked, reached, rung_steps, waits
+from luthier.policies.rungs import ranked, reached, rung_steps, silent, waits
 
 
 @final
@@ -43,10 +44,17 @@ def in_brackets(
     for first in range(0, len(view.trials), n_points):
         bracket = [current[n] for n in range(first, first + n_points) if n in current]
         n_due = n_points if view.n_new or len(bracket) == n_points else len(bracket)
+        unheard = [run for run in silent(bracket) if run.step < rungs[-1]]
+        actions += [
+            Continue(run_id=r.id, to_step=min(r.step + rungs[0], rungs[-1]), reason="nothing-yet")
+            for r in unheard
+        ]
         for step, following in pairwise(rungs):
             there = [run for run in bracket if reached(run, step)]
-            if len(there) < n_due:
+            if len(there) < n_due or unheard:
                 break
+            if all(math.isnan(run.curve.at(step)) for run in there):
+                continue  # nobody had reported by then: a later rung tells them apart
             n_due = max(1, n_due // eta)
             best, rest = (order := ranked(there, step))[:n_due], order[n_due:]
             actions += [

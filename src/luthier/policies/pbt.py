@@ -89,7 +89,8 @@ class PopulationBased:
         }:
             return None
         worse_than = standing(run, run.step)
-        best = [r for r in there[:n_cut] if standing(r, run.step) < worse_than and r.latest]
+        best = [r for r in there[:n_cut] if standing(r, run.step) < worse_than
+                and r.latest and r.latest.step < last_step(view)]  # fmt: skip
         if not best:
             return None
         rng = view.study.rng(number, 2)

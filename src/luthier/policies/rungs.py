@@ -64,15 +64,19 @@ def waits(run: Run, step: float, following: float) -> bool:
     return here and run.state is RunState.PAUSED and standing(run, step) < math.inf
 
 
+def silent(runs: Iterable[Run]) -> list[Run]:
+    """Paused runs that have reported nothing yet, as where only every third epoch is validated."""
+    return [run for run in runs if run.state is RunState.PAUSED and run.to_step <= run.step
+            and not len(run.curve)]  # fmt: skip
+
+
 def promotions(runs: Sequence[Run], rungs: Sequence[float], eta: int) -> list[Continue]:
     """Waiting runs among the best 1/eta of their rung, from the highest rung down; first those that
-    have reported nothing yet, as where only every third epoch is validated: nobody can judge them.
+    have reported nothing yet: nobody can judge them.
     """
-    mute = [run for run in runs if run.state is RunState.PAUSED and run.to_step <= run.step
-            and not len(run.curve)]  # fmt: skip
     found = [
         Continue(run_id=run.id, to_step=following, reason="nothing-yet")
-        for run in mute
+        for run in silent(runs)
         for following in [next((s for s in rungs if s > run.step), None)]
         if following is not None
     ]

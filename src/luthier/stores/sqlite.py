@@ -40,6 +40,7 @@ from luthier.core.event import (
     Ticked,
 )
 from luthier.core.ledger import Batch, Entry, Ledger, merge_branches, merge_metrics
+from luthier.core.onward import onward
 from luthier.core.paths import StudyPaths
 from luthier.core.space import space_from_json, space_to_json
 from luthier.core.study import Checkpoint, Study, StudyView
@@ -84,10 +85,12 @@ class SqliteStore:
             )
         except sqlite3.IntegrityError:
             connection.close()
-            which = f"{shlex.quote(study.name)} --store {shlex.quote(str(path))}"
+            how = onward(study.name, cls.open(path, study.name).recipe,
+                         f" --store {shlex.quote(str(path))}")  # fmt: skip
             raise StudyError(
                 f"{path} has a study named {study.name!r} already; "
-                f"go on with it (luthier resume {which}), or choose another name."
+                + (f"go on with it ({how}), or " if how else "")
+                + "choose another name."
             ) from None
         return cls(path, connection, int(cursor.lastrowid or 0), Ledger(study))
 
