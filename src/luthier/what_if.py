@@ -56,10 +56,10 @@ class Left:
     trial: int
     run: str
     step: float
-    value: float  # the metric there, as reported
+    value: float | None  # the metric there; None when nothing was reported
     reason: str
     recorded_p_best: float | None
-    p_better: float | None  # chance that it would have beaten the study's best
+    p_better: float | None  # chance that it would have beaten the study's best; None: unknown
 
 
 def balance(store: Store, seed: int = 0) -> WhatIf:
@@ -76,10 +76,12 @@ def balance(store: Store, seed: int = 0) -> WhatIf:
     best = view.best()
     best_loss = best.curve.best_loss if best else math.nan
     pace_s = _seconds_per_step(view)
-    drawn = None
-    if left and len(finished) >= N_LEAST:
+    drawn, p_better = None, {}
+    seen = [run for run in left if len(run.curve)]  # of the others nothing can be said
+    if seen and len(finished) >= N_LEAST:
         rng = np.random.default_rng(seed)
-        drawn = _draws(left, runs, finished, rng)
+        drawn = _draws(seen, runs, finished, rng)
+        p_better = dict(zip([r.id for r in seen], (drawn < best_loss).mean(axis=1), strict=True))
         gain = np.maximum(best_loss - drawn.min(axis=0), 0.0)
     return WhatIf(
         study=view.study.name,
@@ -99,11 +101,11 @@ def balance(store: Store, seed: int = 0) -> WhatIf:
         missed_90=float(np.quantile(gain, 0.9)) if drawn is not None else None,
         left=tuple(
             Left(
-                run.trial, run.id, run.step, view.study.loss(run.curve.last), run.reason,
-                recorded.get(run.id),
-                float((drawn[i] < best_loss).mean()) if drawn is not None else None,
+                run.trial, run.id, run.step,
+                view.study.loss(run.curve.last) if len(run.curve) else None, run.reason,
+                recorded.get(run.id), float(p_better[run.id]) if run.id in p_better else None,
             )
-            for i, run in enumerate(left)
+            for run in left
         ),
     )  # fmt: skip
 

@@ -5,18 +5,24 @@ import math
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import luthier
 from luthier.api import StudyResult, Tunable, create, open_study, resume
 from luthier.cli import luthier as command
 from luthier.cli.what_if import look_back
 from luthier.core.action import Pause, Stop
 from luthier.core.budget import Budget
-from luthier.core.study import RunState
+from luthier.core.event import Ended, Proposed, Reported, Started
+from luthier.core.space import make_space
+from luthier.core.study import Run, RunState, Study, Trial
 from luthier.policies.one_epoch import OneEpoch
 from luthier.policies.pbt import PopulationBased, Replay, schedule
 from luthier.samplers.random import Random
+from luthier.stores.sqlite import SqliteStore
+from luthier.what_if import balance
 from luthier.worker.target import load_target
 
 CODE = '''
@@ -172,3 +178,22 @@ def test_asking_and_telling_with_pauses(tmp_path: Path) -> None:
     paused = [r for r in result.view.runs.values() if r.state is RunState.PAUSED]
     recorded = {e.run_id for e in result.store.diary() if isinstance(e.action, Pause)}
     assert {run.id for run in paused} <= recorded
+
+
+def test_what_if_gives_no_chance_to_runs_that_said_nothing(tmp_path: Path) -> None:
+    study = Study("s", make_space({"x": luthier.Float(0.0, 1.0)}), "loss", max_steps=3)
+    store = SqliteStore.create(tmp_path / "s.db", study, {})
+    for trial in range(8):
+        run = Run(f"{trial}.0", trial, {"x": 0.5}, 3.0)
+        store.record([Proposed(run, Trial(trial, run.params)), Started(run.id, 0.0, True)])
+        row = np.array([[3.0, 1.0, float(trial)]])
+        silent = [Ended(run.id, RunState.PAUSED, 1.0, None, "outside-best")]
+        told = [Reported(run.id, ("loss",), row), Ended(run.id, RunState.COMPLETED, 3.0, None, "")]
+        store.record(silent if trial == 7 else told)
+    balanced = balance(store)
+    assert (balanced.n_left, balanced.p_better) == (1, None)
+    assert (balanced.left[0].value, balanced.left[0].p_better) == (None, None)
+    store.close()
+    shown = CliRunner().invoke(command, ["what-if", "--store", str(tmp_path / "s.db")]).output
+    assert "nan" not in shown
+    assert "what was left had reported nothing" in shown

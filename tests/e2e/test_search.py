@@ -276,8 +276,12 @@ def test_stop_from_outside(script: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("STEP_S", "0.2")
     tuner = start_cli(script, "--trials", "1", "--policy", "random", "--workers", "1")
     wait_for_steps(script, 1)
-    open_study(script.parent / "s.db").stop()
+    asked = subprocess.run(
+        [sys.executable, "-m", "luthier", "stop", "--store", "s.db", "--because", "seen enough"],
+        cwd=script.parent, text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    assert "asked of 1 run," in asked.stdout
     tuner.communicate(timeout=30)
     run = open_study(script.parent / "s.db").view.runs["0.0"]
-    assert run.state is RunState.STOPPED
+    assert (run.state, run.reason) == (RunState.STOPPED, "seen enough")
     assert run.step < 9

@@ -100,7 +100,7 @@ def test_the_numbers_are_those_of_the_other_commands(study: StudyResult) -> None
     assert f"Trial {stands.best.trial} (run {stands.best.id}): score {stands.value:.4g}" in page
     assert stands.second is not None
     assert f"The runner-up, trial {stands.second.trial}" in page
-    assert f"{told.n_left} runs were left before step 9, {told.n_finished} were trained" in page
+    assert f"Left before step 9: {told.n_left}; trained to the end: {told.n_finished}." in page
     for one in importances(study.view):
         assert f"{one.value:.2f} ± {one.error:.2f}" in page
     order = [str(run.trial) for run in by_merit(study.view)]

@@ -102,9 +102,9 @@ def sort_out(
     model = parts.get("model")
     if not isinstance(model, nn.Module):
         raise TargetError(
-            f"a {type(given).__name__} came without a model; expected a torch.nn.Module, "
-            "(model, batch), or a mapping with model= and perhaps batch, loss, optimizer, "
-            "scheduler, loader, val_loader, epochs, accumulation, pretrained."
+            f"a value of type {type(given).__name__} came without a model; expected a "
+            "torch.nn.Module, (model, batch), or a mapping with model= and perhaps batch, loss, "
+            "optimizer, scheduler, loader, val_loader, epochs, accumulation, pretrained."
         )
     if any(is_lazy(p) or p.is_meta for p in model.parameters()):
         raise TargetError(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, final
 
 from luthier import notebook
-from luthier.core.action import Author, Stop
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
 from luthier.core.errors import StudyError
@@ -16,7 +15,6 @@ from luthier.core.study import Checkpoint, Run, StudyView
 from luthier.handle import RunHandle
 from luthier.sitting import DEFAULT_STORE, bring_in
 from luthier.stores.sqlite import SqliteStore
-from luthier.worker.inbox import post
 from luthier.worker.lock import ProcessLock
 
 
@@ -74,18 +72,12 @@ class StudyResult:
             run_id = current[int(run_id)].id
         return RunHandle(self.store.path, self.name, run_id)
 
-    def stop(self, run_id: str | None = None) -> int:
-        """Ask the tuner to stop a run for good, or all that train; how many were asked."""
-        n_asked = 0
-        runs = self.view.runs
-        if run_id is not None and run_id not in runs:
-            raise StudyError(f"no run {run_id!r} in study {self.name!r}; it has {[*runs]}.")
-        for run in runs.values() if run_id is None else [runs[run_id]]:
-            if run.active or run_id:
-                post(self.store.paths.orders, Stop(
-                    run_id=run.id, reason="human", author=Author.HUMAN))  # fmt: skip
-                n_asked += 1
-        return n_asked
+    def stop(self, *, because: str = "") -> int:
+        """Ask for the end, for good, of all runs that train; how many were asked."""
+        training = [run.id for run in self.view.runs.values() if run.active]
+        for run_id in training:
+            RunHandle(self.store.path, self.name, run_id).stop(because=because)
+        return len(training)
 
 
 @final

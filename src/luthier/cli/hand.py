@@ -133,11 +133,11 @@ def stop(what: str | None, because: str, wait_s: float, store: str) -> None:
         _answer(handle(store, what).stop(because=because), wait_s)
         return
     from luthier import api
+    from luthier.core.short import counted
 
-    n_asked = api.open_study(store, what).stop()
-    click.echo(
-        f"asked of {n_asked}; each stops at its next report" if n_asked else "nothing trains"
-    )
+    n_asked = api.open_study(store, what).stop(because=because)
+    asked = f"asked of {counted(n_asked, 'run')}, which stop at their next report"
+    click.echo(asked if n_asked else "nothing trains")
 
 
 @click.command()

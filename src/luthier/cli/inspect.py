@@ -106,6 +106,8 @@ def _blocks(summary: "Summary") -> Any:  # noqa: ANN401
 
 
 def _sharing(summary: "Summary") -> Any:  # noqa: ANN401
+    from luthier.core.short import counted
+
     table = _table("how", "where", ">weights", ">factor", "detail")
     others = [s for s in summary.sharing if s.how != "convolution"]
     convolutions = [s for s in summary.sharing if s.how == "convolution"]
@@ -117,7 +119,7 @@ def _sharing(summary: "Summary") -> Any:  # noqa: ANN401
         most = max(convolutions, key=lambda s: s.factor)
         table.add_row(
             "convolution",
-            f"{len(convolutions)} layers",
+            counted(len(convolutions), "layer"),
             _count(n),
             _factor(dense / n),
             f"dense layers between the same maps would need {_count(dense)} weights",
@@ -157,8 +159,8 @@ def _step_words(summary: "Summary") -> str:
     return (
         f"a training step: {_bytes(memory.total_bytes(0))} for weights, gradients and "
         f"{memory.optimizer}; {_bytes(memory.activation_bytes_per_example)} and "
-        f"{_count(operations.training_flops)}FLOPs per example, of which "
-        f"{_count(operations.forward_flops)} forward"
+        f"{_flops(operations.training_flops)} per example, of which "
+        f"{_flops(operations.forward_flops)} forward"
     )
 
 
@@ -186,6 +188,12 @@ def _count(number: float) -> str:
         if number >= 10_000 and number >= unit:
             return f"{number / unit:.3g} {prefix}"
     return f"{number:.0f}"
+
+
+def _flops(number: float) -> str:
+    """With a unit: 25.6 MFLOPs, 36 FLOPs."""
+    digits, _, prefix = _count(number).partition(" ")
+    return f"{digits} {prefix}FLOPs"
 
 
 def _bytes(number: float) -> str:

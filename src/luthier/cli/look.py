@@ -12,6 +12,7 @@ from luthier import api
 from luthier.core.errors import StudyError
 from luthier.core.onward import onward
 from luthier.core.person import waits_for_a_person
+from luthier.core.short import counted, step_words
 from luthier.core.study import Run, RunState, StudyView
 from luthier.sitting import DEFAULT_STORE
 from luthier.stores.sqlite_file import list_studies
@@ -28,11 +29,6 @@ def number(value: float) -> str:
 def where_of(store: str) -> str:
     """What a command needs to find the store; nothing for the usual name."""
     return "" if store == DEFAULT_STORE else f" --store {shlex.quote(store)}"
-
-
-def counted(n: int, word: str) -> str:
-    """A number of things."""
-    return f"{n} {word}" + ("" if n == 1 else "s")
 
 
 def params_words(run: Run) -> str:
@@ -105,7 +101,7 @@ def show_study(store: str, name: str | None, n_rows: int, *, as_json: bool) -> s
         f"{'trial':>5} {study.metric:>14} {'at':>5} {'steps':>6}  {'state':10} {'curve':16} params",
     ]
     for run in by_merit(view)[:n_rows]:
-        best, at = number(study.loss(run.curve.best_loss)), f"{run.curve.best_step:g}"
+        best, at = number(study.loss(run.curve.best_loss)), step_words(run.curve.best_step)
         best, at = (best, at) if len(run.curve) else ("–", "–")
         lines.append(
             f"{run.trial:5} {best:>14} {at:>5} {run.step:6g}  "

@@ -20,7 +20,7 @@ def report(study: str | None, output: str, lang: str, store: str) -> None:
     """Write what a study asked, found and cost into one file to read, send or print."""
     from luthier import api
     from luthier import report as pages
-    from luthier.cli.look import counted
+    from luthier.core.short import counted
 
     files = pages.write(pages.report(api.open_study(store, study).store, lang), Path(output))
     beside = f" and {counted(len(files) - 1, 'picture')}" if files[1:] else ""

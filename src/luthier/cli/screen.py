@@ -13,6 +13,7 @@ from rich.text import Text
 
 from luthier.cli.look import by_merit, curve_values, number, params_words, sparkline
 from luthier.contracts import Store
+from luthier.core.short import error_line
 from luthier.core.study import Run, RunState, StudyView
 from luthier.knowledge.reasons import reason_words
 from luthier.sitting import Observer
@@ -143,7 +144,7 @@ class _News:
                 if run.curve.best_loss < run.curve.last:
                     best = number(view.study.loss(run.curve.best_loss))
                     value += f", best {best} at step {run.curve.best_step:g}"
-            error = f": {run.error.strip().splitlines()[-1]}" if run.error.strip() else ""
+            error = f": {line}" if (line := error_line(run.error)) else ""
             star = "  ← best so far" if better else ""
             told = f"trial {run.trial} {run.state.value} at step {run.step:g}, "
             told += f"{view.study.metric} {value} ({why}{error}"

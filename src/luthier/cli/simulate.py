@@ -11,10 +11,10 @@ from typing import Any, final
 import click
 import numpy as np
 
-from luthier.cli.look import counted
 from luthier.core.auto import choose
 from luthier.core.budget import Budget
 from luthier.core.errors import OptionError, TableError
+from luthier.core.short import counted
 from luthier.core.space import Space
 from luthier.plots.figure import check_name, figure, save
 from luthier.simulation import Outcome, policy_on, simulate

@@ -24,6 +24,7 @@ from luthier.cli.hand import obeyed_words, setting, unanswered_words
 from luthier.cli.look import number
 from luthier.cli.pages import cells_of
 from luthier.core.errors import LuthierError
+from luthier.core.short import step_words
 from luthier.core.study import Run, RunState
 from luthier.diagnosis import Remedy, diagnose
 from luthier.diary import diary_of
@@ -114,8 +115,10 @@ class _Screen:
         head = Text(f"{study.name}  run {run.id}  {run.state.value}", style="bold")
         head.append(f"  step {run.step:g}", style="cyan")
         head.append(f"/{store.study.max_steps}" if store.study.max_steps else "")
-        head.append(f"  {store.study.metric} {number(sign * run.curve.last)}")
-        head.append(f"  best {number(sign * run.curve.best_loss)} at {run.curve.best_step:g}")
+        if len(run.curve):
+            best, at = number(sign * run.curve.best_loss), step_words(run.curve.best_step)
+            head.append(f"  {store.study.metric} {number(sign * run.curve.last)}")
+            head.append(f"  best {best} at {at}")
         head.append("  held by you" if run.held else "", style="magenta")
         self._diagnose(run)
         pages = diary_of(store, run.id)[-_N_PAGES:]

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from luthier import api
-from luthier.cli.look import counted, number
+from luthier.cli.look import number
+from luthier.core.short import counted
 from luthier.what_if import N_LEAST, WhatIf, balance
 
 
@@ -57,10 +58,12 @@ def print_balance(told: WhatIf, n_rows: int) -> None:
         table.add_row("best runs lost, as recorded (sum)", f"{told.recorded_p_best:.2f}")
     console.print(table)
     if told.n_left and told.p_better is None:
-        console.print(
-            f"What it may have cost cannot be told: {counted(told.n_finished, 'run')} trained "
-            f"to the end with a number, {N_LEAST} are needed."
+        few = (
+            f"{counted(told.n_finished, 'run')} trained to the end with a number, {N_LEAST} are "
+            "needed"
         )
+        why = few if told.n_finished < N_LEAST else "what was left had reported nothing"
+        console.print(f"What it may have cost cannot be told: {why}.")
     if not told.left:
         return
     rows = Table(title="most likely to have been better", title_justify="left")
@@ -70,7 +73,7 @@ def print_balance(told: WhatIf, n_rows: int) -> None:
     order = sorted(told.left, key=lambda r: (-chance[r.run], -(r.recorded_p_best or 0.0)))
     for run in order[:n_rows]:
         rows.add_row(
-            str(run.trial), f"{run.step:g}", number(run.value),
+            str(run.trial), f"{run.step:g}", "–" if run.value is None else number(run.value),
             _percent(run.recorded_p_best), _percent(run.p_better), run.reason,
         )  # fmt: skip
     console.print(rows)

@@ -96,10 +96,9 @@ class ScheduleBeforeOptimizer(Rule):
         """Both in one body of a loop, or the optimizer in a loop within it; the schedule first."""
         source = _source(case)
         plateaus = _assigned(source, re.compile("ReduceLROnPlateau"))
+        told: set[int] = set()  # lines: a loop within a loop is met twice
         for loop in _loops(source.tree):
-            steps = [c for c in _calls_in_order(loop) if _method(c) == "step"]
-            schedules = [c for c in steps if _SCHEDULE.search(_owner(c))]
-            optimizers = [c for c in steps if _OPTIMIZER.search(_owner(c)) and c not in schedules]
+            schedules, optimizers = _steps(source, loop)
             same_body = [
                 (s, o)
                 for s in schedules
@@ -109,12 +108,17 @@ class ScheduleBeforeOptimizer(Rule):
                 or (not isinstance(body, ast.If) and not s.args and o in _calls(body))
             ]
             early = [(s, o) for s, o in same_body if s.lineno < o.lineno]
-            for schedule, optimizer in early[:1]:
-                code = f"{_owner(schedule)}.step(); {_owner(optimizer)}.step()"
-                yield self.found("", source.site(schedule), code=code)
+            found = {
+                schedule: f"{_owner(schedule)}.step(); {_owner(optimizer)}.step()"
+                for schedule, optimizer in early[:1]
+            }
             for call in schedules:
                 if _owner(call) in plateaus and not call.args and not call.keywords:
-                    yield self.found("", source.site(call), code=f"{_owner(call)}.step()")
+                    found.setdefault(call, f"{_owner(call)}.step()")
+            for call, code in found.items():
+                if call.lineno not in told:
+                    yield self.found("", source.site(call), code=code)
+            told |= {call.lineno for call in found}
 
 
 @final
@@ -130,17 +134,9 @@ class GradientsNeverCleared(Rule):
         source = _source(case)
         if "zero_grad" in source.text or re.search(r"\.grad\s*=\s*None", source.text):
             return
-        schedules = _assigned(source, re.compile(r"lr_scheduler|LRScheduler|_schedule"))
-        made = _assigned(source, re.compile(r"optim|SGD|Adam")) - schedules
         for loop in _loops(source.tree):
-            calls = _calls_in_order(loop)
-            backward = [c for c in calls if _method(c) == "backward"]
-            steps = [
-                c
-                for c in calls
-                if _method(c) == "step" and (_owner(c) in made or _OPTIMIZER.search(_owner(c)))
-            ]
-            if backward and steps:
+            _, steps = _steps(source, loop)
+            if steps and any(_method(c) == "backward" for c in _calls(loop)):
                 yield self.found("", source.site(steps[0]), optimizer=_owner(steps[0]))
                 return
 
@@ -299,6 +295,19 @@ def _method(call: ast.Call) -> str:
 
 def _called(call: ast.Call) -> str:
     return ast.unparse(call.func).rpartition(".")[2]
+
+
+def _steps(source: Source, loop: ast.AST) -> tuple[list[ast.Call], list[ast.Call]]:
+    """Calls of `step()` in a loop, in order: of schedules and of optimizers, by what their names
+    were given, or sound like."""
+    schedules = _assigned(source, re.compile(r"lr_scheduler|LRScheduler|_schedule|LR$|Plateau$"))
+    optimizers = _assigned(source, re.compile(r"optim|SGD|Adam")) - schedules
+    steps = [c for c in _calls_in_order(loop) if _method(c) == "step"]
+    of_schedules = [c for c in steps if _owner(c) not in optimizers
+                    and (_owner(c) in schedules or _SCHEDULE.search(_owner(c)))]  # fmt: skip
+    of_optimizers = [c for c in steps if c not in of_schedules
+                     and (_owner(c) in optimizers or _OPTIMIZER.search(_owner(c)))]  # fmt: skip
+    return of_schedules, of_optimizers
 
 
 def _owner(call: ast.Call) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.domain import Choice, Constant, Domain, Float, Int
+from luthier.core.short import error_line
 from luthier.core.study import Run
 from luthier.knowledge.hyperparameter import known
 from luthier.page.book import Book, run_state_counts
@@ -116,16 +117,8 @@ def row_json(book: Book, run: Run) -> dict[str, Any]:
         "params": plain(dict(run.params)),
         "parent": parent and {"run": parent.run_id, "step": parent.step},
         "n_actions": book.n_actions[run.id],
-        "error": first_line(run.error),
+        "error": error_line(run.error),
     }
-
-
-def first_line(error: str) -> str:
-    """Of a traceback the last line, which says what it was; else the first."""
-    lines = [line for line in error.strip().splitlines() if line.strip()]
-    if not lines:
-        return ""
-    return lines[-1 if lines[0].startswith("Traceback") else 0].strip()[:300]
 
 
 def select(book: Book, *, sort: str, down: bool, states: str, where: str, text: str) -> list[Run]:

@@ -30,15 +30,18 @@ def stopping(case: Case) -> Section:
                   metric=told.metric, missed_90=shown(told.missed_90))
             )
         )  # fmt: skip
-    else:
+    elif told.n_finished < N_LEAST:
         blocks.append(Paragraph(w("stop_unknown", finished=told.n_finished, least=N_LEAST)))
+    else:
+        blocks.append(Paragraph(w("stop_silent")))
     if told.recorded_p_best is not None:
         blocks.append(Paragraph(w("stop_recorded", p=f"{told.recorded_p_best:.2f}")))
     order = sorted(told.left, key=lambda r: (-(r.p_better or 0.0), -(r.recorded_p_best or 0.0)))
     head = (w("head_trial"), w("head_left"), told.metric, w("head_recorded"), w("head_now"),
             w("head_reason"))  # fmt: skip
     rows = tuple(
-        (str(r.trial), f"{r.step:g}", shown(r.value), percent(r.recorded_p_best),
+        (str(r.trial), f"{r.step:g}", "–" if r.value is None else shown(r.value),
+         percent(r.recorded_p_best),
          percent(r.p_better), reason_words(r.reason, w.lang))
         for r in order[:_N_ROWS]
     )  # fmt: skip

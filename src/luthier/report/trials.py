@@ -4,6 +4,7 @@ import numpy as np
 
 from luthier.core.curve import Curve
 from luthier.core.domain import Value
+from luthier.core.short import error_line, step_words
 from luthier.core.study import Run, RunState, Study
 from luthier.report.case import Case
 from luthier.report.document import Block, Code, Paragraph, Picture, Section, Table
@@ -28,7 +29,7 @@ def trials(case: Case) -> Section:
     if failed:
         last: dict[str, str] = {}  # one for each kind of error
         for run in failed:
-            line = (run.error.strip().splitlines() or [""])[-1]
+            line = error_line(run.error)
             last.setdefault(line, f"{w('trial', n=run.trial)}: {line}")
         blocks += [Paragraph(w("errors")), Code("\n".join([*last.values()][:_N_ERRORS]))]
     return Section("trials", w("curves"), tuple(blocks))
@@ -108,4 +109,4 @@ def _best(study: Study, run: Run) -> tuple[str, str]:
     """Its best value and the step of it; a dash for a run that reported nothing."""
     if not len(run.curve):
         return "–", "–"
-    return shown(study.loss(run.curve.best_loss)), f"{run.curve.best_step:g}"
+    return shown(study.loss(run.curve.best_loss)), step_words(run.curve.best_step)

@@ -159,7 +159,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "stopping": ("What was left early, and what that saved", "提前停止与节省"),
     "stop_none": ("No run was left before its last step.", "没有运行被提前停止。"),
     "stop_words": (
-        "{n} runs were left before step {full}, {finished} were trained to the end. Training all "
+        "Left before step {full}: {n}; trained to the end: {finished}. Training all "
         "of them to the end would have taken {saved} more steps, {share} of {all}, about {time}.",
         "{n} 个运行在第 {full} 步之前停止，{finished} 个训练到底。若全部训练到底，"
         "还需 {saved} 步（共 {all} 步的 {share}），约 {time}。"),
@@ -169,9 +169,12 @@ _WORDS: dict[str, tuple[str, str]] = {
         "其中有运行会超过最佳者的概率为 {p}；若都训练到底，{metric} 预期改善 {missed}"
         "（十次中有一次至少 {missed_90}）。"),
     "stop_unknown": (
-        "What it may have cost cannot be told: {finished} runs were trained to the end, {least} "
-        "are needed.",
+        "What it may have cost cannot be told: that needs {least} runs trained to the end, not "
+        "{finished}.",
         "可能的代价无从得知：只有 {finished} 个运行训练到底，需要 {least} 个。"),
+    "stop_silent": (
+        "What it may have cost cannot be told: what was left had reported nothing.",
+        "可能的代价无从得知：停止的运行尚无报告。"),
     "stop_recorded": (
         "When they were left, their chances of becoming the best added up to {p} best runs lost.",
         "停止当时，它们成为最佳的概率合计为 {p}。"),
