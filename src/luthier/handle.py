@@ -191,7 +191,14 @@ class RunHandle:
         return self._ask(wish)
 
     def mark(self, name: str) -> Ticket:
-        """Keep a checkpoint of the run as it is now."""
+        """Keep a checkpoint of the run as it is now; of several of a name the newest is found."""
+        if name in ("best", "latest") or name.startswith("before:") or "," in name or (
+            _is_number(name) or not name.strip()
+        ):  # fmt: skip
+            raise OptionError(
+                f"mark({name!r}): expected a name that is no step, has no comma, and is none of "
+                "best, latest and before:ACTION, which mean other checkpoints."
+            )
         return self._ask(Mark(run_id=self.id, reason=name, author=Author.HUMAN))
 
     def pause(self, *, because: str = "") -> Ticket:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from luthier.contracts import Policy
 from luthier.core.action import Author, Continue
@@ -18,7 +19,7 @@ from luthier.environment import environment
 from luthier.executors.here import HereExecutor
 from luthier.policies.hand import Hand
 from luthier.registry import to_recipe
-from luthier.sitting import DEFAULT_STORE, bring_in, busy, free_name
+from luthier.sitting import DEFAULT_STORE, begin, bring_in, busy
 from luthier.stores.sqlite import SqliteStore
 from luthier.stores.sqlite_file import list_studies
 from luthier.tuner import Tuner
@@ -54,22 +55,24 @@ def start(
     path = Path(store)
     stem = Path(sys.argv[0]).stem or "run"
     going_on = name or _newest_of(path, stem) if resume else None
-    study = Study(going_on or free_name(path, name, stem), known, metric, goal, max_steps, seed)
     executor = HereExecutor()
     tuners: list[Tuner] = []  # one, as soon as it listens
     policy = Hand(known.cast(params))
     recipe = {"target": "", "policy": to_recipe(policy), "executor": "here",
               "environment": environment()}  # fmt: skip
 
+    def question(name: str) -> tuple[Study, Mapping[str, Any]]:
+        return Study(name, known, metric, goal, max_steps, seed), recipe
+
     def listen() -> None:
         try:
             made = (
-                SqliteStore.open(path, study.name, read_only=False)
+                SqliteStore.open(path, going_on, read_only=False)
                 if going_on
-                else SqliteStore.create(path, study, recipe)
+                else begin(path, name, stem, question)
             )
             _listen(made, policy, executor, tuners)
-            words = f"study {study.name!r} has no run that could go on."
+            words = f"study {made.study.name!r} has no run that could go on."
             executor.assigned.put(StudyError(words))  # read only if nothing was started
         except BaseException as error:
             executor.assigned.put(error)

@@ -13,10 +13,10 @@ from typing import Any
 from luthier.calibration import Calibration, choice_to_json, say
 from luthier.contracts import Executor, Policy, Store
 from luthier.core.choose import Choice, Facts
-from luthier.core.errors import BusyError, OptionError
+from luthier.core.errors import BusyError, OptionError, StudyError
 from luthier.core.event import Ended, Event
 from luthier.core.paths import StudyPaths
-from luthier.core.study import RunState, StudyView
+from luthier.core.study import RunState, Study, StudyView
 from luthier.core.unfinished import TUNER_LOST
 from luthier.executors.gpus import find_gpus, n_places
 from luthier.registry import nursed, policy_of, to_recipe
@@ -41,6 +41,23 @@ def free_name(store: Path, name: str | None, stem: str) -> str:
     folder = StudyPaths.beside(store, "").root  # of a store that was deleted, files may be left
     taken |= {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     return next(n for i in range(1, len(taken) + 2) if (n := f"{stem}-{i}") not in taken)
+
+
+def begin(
+    store: Path,
+    name: str | None,
+    stem: str,
+    make: Callable[[str], tuple[Study, Mapping[str, Any]]],
+) -> SqliteStore:
+    """A new study under the name that was given, or the first that is free: study and recipe as
+    `make` says for that name. Of two processes that begin at once, both get one of their own."""
+    while True:
+        study, recipe = make(free_name(store, name, stem))
+        try:
+            return SqliteStore.create(store, study, recipe)
+        except StudyError:
+            if name is not None or study.name not in names_in(store):
+                raise
 
 
 def sit(
@@ -76,6 +93,7 @@ def sit(
         )
         with _pausing_on_interrupt(tuner, executor, policy):
             tuner.run()
+            executor.close()  # here too: whoever presses Ctrl-C again meanwhile loses nothing
     finally:
         if executor is not None:
             executor.close()

@@ -4,6 +4,8 @@ import math
 import multiprocessing
 import shutil
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +22,12 @@ from luthier.core.errors import (
     TargetError,
     TrainingError,
 )
+from luthier.core.event import Closed
 from luthier.core.space import make_space
 from luthier.core.study import Run, RunState, Study
 from luthier.policies.rungs import standing
 from luthier.stores.sqlite import SqliteStore
+from luthier.stores.sqlite_file import names_in
 from luthier.worker.target import load_target
 
 
@@ -244,3 +248,38 @@ def train(run):
     assert all(len(run.curve) for run in runs), [(run.id, run.step) for run in runs]
     nearest = min(runs, key=lambda run: abs(run.params["x"] - 0.3))  # type: ignore[operator]
     assert result.best.run.id == nearest.id
+
+
+def test_who_begin_at_once_get_a_study_each(tmp_path: Path) -> None:
+    gate = threading.Barrier(6)
+
+    def begin() -> None:
+        gate.wait()
+        made = luthier.create(space={"x": luthier.Float(0, 1)}, minimize="loss", trials=1,
+                              store=tmp_path / "s.db")  # fmt: skip
+        made.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        for made in [pool.submit(begin) for _ in range(6)]:
+            made.result()
+    assert names_in(tmp_path / "s.db") == {f"study-{n}" for n in range(1, 7)}
+
+
+def test_resume_takes_the_newest_that_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "job.py"
+    path.write_text(
+        "import luthier\n@luthier.tune(minimize='loss', space={'x': luthier.Float(0.0, 1.0)})\n"
+        "def train(run):\n    run.report(loss=run.params.x)\n"
+    )
+    train = load_target(str(path))
+    assert isinstance(train, Tunable)
+    store = tmp_path / "s.db"
+    for name in ("open", "done"):
+        result = train.search(trials=1, store=store, name=name, executor="inline")
+        if name == "open":
+            result.store.close()
+            left = SqliteStore.open(store, name, read_only=False)
+            left.record([Closed("")])
+            left.close()
+    assert resume(store).name == "open"
+    assert resume(store, budget=Budget(n_trials=2)).name == "done"

@@ -24,7 +24,7 @@ from luthier.api import StudyResult, Tunable, load_checkpoint, open_study  # noq
 from luthier.cli.hand import setting  # noqa: E402
 from luthier.contracts import Store  # noqa: E402
 from luthier.core.action import Action, Author, Continue, Plan, RollBack, Start  # noqa: E402
-from luthier.core.errors import BusyError  # noqa: E402
+from luthier.core.errors import BusyError, OptionError  # noqa: E402
 from luthier.core.ledger import Entry  # noqa: E402
 from luthier.core.study import RunState, StudyView  # noqa: E402
 from luthier.worker.lock import ProcessLock  # noqa: E402
@@ -513,6 +513,7 @@ def test_what_is_asked_while_the_executor_closes_is_done(
     from luthier.worker.inbox import post
 
     def close(self: InlineExecutor) -> None:
+        monkeypatch.undo()
         change = Change(run_id="0.0", params={"lr": 0.004}, reason="late", author=Author.HUMAN)
         post(open_study(script.parent / "s.db").store.paths.orders, change)
 
@@ -572,6 +573,13 @@ def test_a_run_without_checkpoints_is_forked_from_nothing(script: Path) -> None:
     search(script, "full")
     assert "begins anew" in luthier(script, "fork", "0", "lr=0.02").stderr
     assert "waits" in luthier(script, "fork", "0", "--at", "0", "lr=0.02").stdout
+
+
+@pytest.mark.parametrize("name", ["best", "5", "before:1", "a,b", " "])
+def test_a_mark_that_nothing_could_find_is_refused(script: Path, name: str) -> None:
+    result = search(script, "full", observe=pause_at_2)
+    with pytest.raises(OptionError, match="expected a name"):
+        result.run(0).mark(name)
 
 
 def test_a_fork_that_would_train_nothing_is_refused(script: Path) -> None:

@@ -71,10 +71,9 @@ def test_paused_and_resumed_equals_never_paused(tunable: Tunable) -> None:
 
 
 def test_a_fork_with_another_rate_really_has_it(tunable: Tunable) -> None:
-    from luthier.core.action import Change, Fork
+    from luthier.core.action import Change, Fork, Start
     from luthier.executors.local import LocalExecutor
-    from luthier.policies.full import Full
-    from luthier.samplers.random import Random
+    from luthier.policies.hand import Hand
     from luthier.stores.sqlite import SqliteStore
     from luthier.tuner import Tuner
 
@@ -82,20 +81,23 @@ def test_a_fork_with_another_rate_really_has_it(tunable: Tunable) -> None:
     lr = result.best.params["lr"]
     store = SqliteStore.open(result.store.path, "s", read_only=False)
     executor = LocalExecutor(store.recipe["target"], 1)
-    tuner = Tuner(store, Full(Random()), executor)
-    tuner.enact(Fork(run_id="0.0", at_step=9, to_step=9, params={"lr": lr / 2}, reason="test"))
+    tuner = Tuner(store, Hand(), executor)
+    tuner.enact(Start(params=result.best.params, to_step=6, reason="test"))
+    tuner.run()
+    tuner.enact(Fork(run_id="1.0", at_step=6, to_step=9, params={"lr": lr / 2}, reason="test"))
     tuner.enact(Change(run_id="0.0", params={"lr": 5.0}, reason="test"))
     tuner.run()
     executor.close()
-    fork = store.view().runs["1.0"]
+    fork = store.view().runs["2.0"]
+    assert fork.step == 9
     assert fork.params["lr"] == pytest.approx(lr / 2)
     line = next(
-        line for line in store.paths.run("1.0").wire.read_text().splitlines() if "started" in line
+        line for line in store.paths.run("2.0").wire.read_text().splitlines() if "started" in line
     )
-    # the schedule halved the rate at 3, 6 and 9; the fork halves it once more
+    # the schedule halved the rate at 3 and 6; the fork halves it once more
     import json
 
-    assert json.loads(line)[3]["lr"] == pytest.approx(lr / 8 / 2)
+    assert json.loads(line)[3]["lr"] == pytest.approx(lr / 4 / 2)
     assert [e.state for e in store.diary()][-1] == "refused"
     assert "ended" in store.diary()[-1].why
 

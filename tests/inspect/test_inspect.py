@@ -135,6 +135,14 @@ def test_placement_and_hyperparameters() -> None:
     assert knobs["regularization", "weight_decay"] == "0.05"
     assert knobs["regularization", "dropout"] == "0.2"
     assert knobs["network", "activation"] == "ReLU"
+    assert knobs["network", "width"] == "8"
+
+
+def test_hyperparameters_of_recurrent_layers() -> None:
+    model = nn.LSTM(4, 16, num_layers=2, dropout=0.3)
+    knobs = {(k.category, k.name): (k.value, k.where) for k in knobs_of(case_of(model))}
+    assert knobs["regularization", "dropout"] == ("0.3", "LSTM x1")
+    assert knobs["network", "width"] == ("16", "1 layer")
 
 
 @pytest.mark.parametrize("columns", [80, 120])

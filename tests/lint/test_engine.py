@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from luthier.api import Tunable
 from luthier.cli import luthier
-from luthier.core.errors import LintError, TrainingError
+from luthier.core.errors import LintError, OptionError, TrainingError
 from luthier.worker.target import load_target
 
 _NUMBER = itertools.count()
@@ -137,10 +137,13 @@ def test_a_study_without_torch_does_not_load_it(tmp_path: Path) -> None:
     assert "L69" in done.stderr
 
 
-def test_the_run_that_fails_is_said(tmp_path: Path) -> None:
+def test_a_batch_that_the_model_cannot_take_is_an_error(tmp_path: Path) -> None:
     path = script(tmp_path, "def build():\n    return nn.Linear(4, 4), torch.randn(2, 8)\n")
-    done = CliRunner().invoke(luthier, ["lint", f"{path}:build"])
-    assert "the trial step ended early: RuntimeError" in done.output
+    for more in ([], ["--format", "github"]):
+        done = CliRunner().invoke(luthier, ["lint", f"{path}:build", *more])
+        assert done.exit_code == 1
+        assert "error: the trial step" in done.output or "::error" in done.output
+        assert "shapes cannot be multiplied" in " ".join(done.output.split())
 
 
 def test_a_training_function_is_run_up_to_its_loop(tmp_path: Path) -> None:
@@ -241,3 +244,26 @@ def test_an_error_of_build_comes_with_its_own_traceback(tmp_path: Path, command:
     assert "NameError: name 'width' is not defined" in str(done.exception)
     assert "return nn.Linear(4, width)" in done.exception.trace
     assert "build_subject" not in done.exception.trace
+
+
+def test_a_rule_that_there_is_not_cannot_be_ignored(tmp_path: Path) -> None:
+    path = script(tmp_path, BROKEN.format(comment=""))
+    with pytest.raises(OptionError, match="no rule L5 to ignore"):
+        CliRunner().invoke(
+            luthier, ["lint", f"{path}:build", "--ignore", "L5"], catch_exceptions=False
+        )
+
+
+def test_the_middle_of_a_range_is_no_rate_that_anyone_stated(tmp_path: Path) -> None:
+    code = """
+        @luthier.tune(minimize="loss", max_steps=3, space={{"lr": luthier.Float(1e-7, 1e-5, {}log=True)}})
+        def train(run):
+            model = nn.Linear(8, 4)
+            run.attach(model=model, optimizer=torch.optim.Adam(model.parameters(), lr=run.params.lr))
+            for _ in run.steps():
+                run.report(loss=1.0)
+    """  # noqa: E501
+    for prior, found in (("", False), ("prior=1e-6, ", True)):
+        path = script(tmp_path, code.format(prior))
+        done = CliRunner().invoke(luthier, ["lint", f"{path}:train"])
+        assert ("L23" in done.output) is found, done.output

@@ -15,6 +15,7 @@ from luthier.policies.hand import Hand
 from luthier.registry import from_recipe, make_policy, to_recipe
 from luthier.sitting import DEFAULT_STORE, Observer, busy, sit
 from luthier.stores.sqlite import SqliteStore
+from luthier.stores.sqlite_file import list_studies
 from luthier.worker.inbox import post
 from luthier.worker.lock import ProcessLock
 from luthier.worker.target import function_of, load_target
@@ -31,8 +32,10 @@ def resume(
 ) -> StudyResult:
     """Go on with a study that was interrupted or killed, or give a finished one another budget.
 
-    With `by_hand` the policy is not asked: only what humans ask for is trained.
+    Without a name it is the newest that is open, or with a budget the newest. With `by_hand` the
+    policy is not asked: only what humans ask for is trained.
     """
+    name = name or (None if budget else _newest_open(Path(store)))
     made = SqliteStore.open(Path(store), name, read_only=False)
     recipe = made.recipe
     if not recipe.get("target"):
@@ -71,6 +74,11 @@ def resume(
         made.set_recipe(recipe)
     sit(made, policy, function_of(loaded), recipe, observe)
     return StudyResult(made)
+
+
+def _newest_open(store: Path) -> str | None:
+    rows = list_studies(store) if store.exists() else []
+    return next((row["name"] for row in rows if not row["closed"]), None)
 
 
 def _constraints(store: SqliteStore, loaded: object) -> tuple[Constraint, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from luthier.api.options import checked_length
 from luthier.asktell import AskTell
@@ -13,7 +14,7 @@ from luthier.core.space import Space, make_space
 from luthier.core.study import Study, metric_and_goal
 from luthier.environment import environment
 from luthier.registry import from_recipe, make_policy, to_recipe
-from luthier.sitting import DEFAULT_STORE, free_name
+from luthier.sitting import DEFAULT_STORE, begin
 from luthier.stores.sqlite import SqliteStore
 from luthier.stores.sqlite_file import names_in
 
@@ -43,11 +44,14 @@ def create(
     metric, goal = metric_and_goal(minimize, maximize)
     length, made = checked_length(max_steps), make_space(space)
     path = Path(store)
-    study = Study(free_name(path, name, "study"), made, metric, goal, length, seed,
-                  Budget(n_trials=trials))  # fmt: skip
     player = make_policy(policy)
     recipe = {"policy": to_recipe(player), "environment": environment()}
-    return AskTell(SqliteStore.create(path, study, recipe), player)
+    budget = Budget(n_trials=trials)
+
+    def question(name: str) -> tuple[Study, dict[str, Any]]:
+        return Study(name, made, metric, goal, length, seed, budget), recipe
+
+    return AskTell(begin(path, name, "study", question), player)
 
 
 def _going_on(store: Path, name: str | None, trials: int | None) -> AskTell:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
@@ -30,8 +31,7 @@ from luthier.executors.machine import n_cores
 from luthier.panda import start
 from luthier.policies.children import Children
 from luthier.registry import in_stages, make_policy, make_sampler, nursed, to_recipe
-from luthier.sitting import DEFAULT_STORE, Observer, free_name, sit
-from luthier.stores.sqlite import SqliteStore
+from luthier.sitting import DEFAULT_STORE, Observer, begin, sit
 from luthier.worker.run import LiveRun, set_current
 
 
@@ -146,22 +146,14 @@ class Tunable:
         if policy is not None or budget.time_s is None or not plain:
             player = in_stages(self._player(policy, mode, children, sampler), stages)
         path = Path(store)
-        study = Study(
-            free_name(path, name, self._stem()),
-            self.space.fix(fixed or {}),
-            self.metric,
-            self.goal,
-            self.max_steps,
-            seed,
-            budget,
-        )
+        study = Study("", self.space.fix(fixed or {}), self.metric, self.goal, self.max_steps,
+                      seed, budget)  # fmt: skip
         if player is not None:  # an object is taken as it is, unless asked otherwise
             named = policy is None or isinstance(policy, str)
             player = nursed(player, nurse if named else bool(nurse), study)
         findings = self._lint(study.space, trials) if lint else None
-        target, pickled = self._target(path, study.name)
+        pickled = self._pickled()
         recipe = {
-            "target": target,
             "policy": to_recipe(player) if player else None,
             "executor": executor,
             "workers": n_workers,
@@ -178,11 +170,13 @@ class Tunable:
             recipe |= {"asked": asked_of(mode, workers, children), "threads": 1, "nurse": nurse}
         else:
             player.decide(StudyView(study, {}, {}))  # a policy that cannot work here says so now
-        made = SqliteStore.create(path, study, recipe)
+        made = begin(path, name, self._stem(), lambda name: (
+            replace(study, name=name), {**recipe, "target": self._target(path, name)}
+        ))  # fmt: skip
         if pickled is not None:
             made.paths.function.parent.mkdir(parents=True, exist_ok=True)
             made.paths.function.write_bytes(pickled)
-        sit(made, player, self.function, recipe, observe, only_look=only_look)
+        sit(made, player, self.function, made.recipe, observe, only_look=only_look)
         return StudyResult(made)
 
     def choose(
@@ -256,22 +250,32 @@ class Tunable:
         file = getattr(module, "__file__", None)
         return Path(file).resolve() if file and Path(file).is_file() else None
 
-    def _target(self, store: Path, study: str) -> tuple[str, bytes | None]:
-        """The text that finds this function again; pickled where no file has it."""
+    def _target(self, store: Path, study: str) -> str:
+        """The text that finds this function again."""
+        return self._place() or f"pickle:{StudyPaths.beside(store, study).function}"
+
+    def _place(self) -> str:
+        """FILE:NAME of it; empty where no file has it."""
         file, module = self._file(), sys.modules.get(self.function.__module__)
         for name, value in vars(module).items() if file and module else ():
             if value is self:
-                return f"{file}:{name}", None
+                return f"{file}:{name}"
+        return ""
+
+    def _pickled(self) -> bytes | None:
+        """The function, where no file has it."""
+        if self._place():
+            return None
         import cloudpickle
 
         try:
-            pickled = cloudpickle.dumps(self.function)
+            pickled: bytes = cloudpickle.dumps(self.function)
         except Exception as error:
             raise TargetError(
                 f"{self.__name__} lives in no file and cannot be pickled: {error}. Put it into a "
                 "script, or build what it refers to inside of it."
             ) from error
-        return f"pickle:{StudyPaths.beside(store, study).function}", pickled
+        return pickled
 
 
 def tune(

@@ -33,7 +33,7 @@ def lint(target: str, form: str, as_json: bool, ignore: str, lang: str) -> None:
     and any of batch, loss, optimizer, scheduler, loader, val_loader, epochs, accumulation,
     pretrained. Without BUILD: the script's loop, its space, and its function `build`, if any.
     A function under @luthier.tune is run up to its loop; what it attached is looked at. Ends with
-    exit code 1 if there are errors.
+    exit code 1 if there are errors, or if the model cannot take its batch.
     """
     from luthier.lint import lint as ask
     from luthier.lint.words import as_github
@@ -48,7 +48,7 @@ def lint(target: str, form: str, as_json: bool, ignore: str, lang: str) -> None:
         click.echo(as_github(report, lang))
     else:
         click.echo(report_words(report, lang, missing))
-    sys.exit(1 if report.errors else 0)
+    sys.exit(1 if report.errors or report.broken else 0)
 
 
 def examine(target: str) -> tuple["Case", str]:
@@ -165,7 +165,9 @@ def _summary(report: "Report", missing: str, width: int) -> list[str]:
     if report.ignored:
         parts.append(f"{len(report.ignored)} ignored")
     lines = ["", ", ".join(parts)] if report.findings else [", ".join(parts)]
-    if report.error:
+    if report.broken:
+        lines += _wrapped(f"error: the trial step on the batch failed: {report.broken}", width, "")
+    elif report.error:
         lines += _wrapped(f"the trial step ended early: {report.error}", width, "")
     for code, why in report.failed.items():
         lines += _wrapped(f"{code} could not be asked: {why}", width, "")

@@ -141,7 +141,8 @@ def show_trial(store: str, name: str | None, trial: int, *, as_json: bool) -> st
                   for c in run.checkpoints]  # fmt: skip
         if run.error:
             lines += ["", *("  " + line for line in run.error.rstrip().splitlines())]
-        lines.append(f"  output: {result.store.paths.run(run.id).stdout}")
+        if (output := result.store.paths.run(run.id).stdout).exists():  # no own loop has one
+            lines.append(f"  output: {output}")
     lines += ["", "diary"]
     ids = {run.id for run in runs}
     for entry in result.store.diary():

@@ -158,6 +158,12 @@ def make_space(
     for name in space:
         if not isinstance(name, str) or not name:
             raise DomainError(f"a parameter is named {name!r}; expected a text that is not empty.")
+        if isinstance(values := space[name], list):
+            told = ", ".join(map(repr, values))
+            raise DomainError(
+                f"{name} is the list [{told}]; expected Choice({told}) to search among its values, "
+                f"or a tuple for one that stays ({told})."
+            )
     domains = {
         name: d if isinstance(d, Domain) else Constant(as_tuple(d)) for name, d in space.items()
     }

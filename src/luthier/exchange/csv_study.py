@@ -15,8 +15,7 @@ from luthier.core.study import Goal, Run, RunState, Study, Trial
 from luthier.exchange.optuna_study import Imported
 from luthier.policies.hand import Hand
 from luthier.registry import to_recipe
-from luthier.sitting import free_name
-from luthier.stores.sqlite import SqliteStore
+from luthier.sitting import begin
 
 _PREFIXES = ("params.", "params_", "params/", "config/", "config.", "param.")
 _STATES = ("state", "status")
@@ -61,7 +60,7 @@ def import_csv(
         values[short] = _values([row[column] for row in rows])
         if any(v is not None for v in values[short]):
             domains[short] = _domain(short, values[short], told)
-    study = Study(free_name(store, name or None, path.stem), Space(domains), metric, goal)
+    space = Space(domains)
     recipe = {
         "target": "", "policy": to_recipe(Hand()), "environment": {},
         "imported": {"from": "a table", "study": path.name},
@@ -70,11 +69,12 @@ def import_csv(
     for number, row in enumerate(rows):
         point = {n: v for n in domains if (v := values[n][number]) is not None}
         events += _events(row, number, point, value, metric)
-    made = SqliteStore.create(store, study, recipe)
+    made = begin(store, name or None, path.stem,
+                 lambda name: (Study(name, space, metric, goal), recipe))  # fmt: skip
     made.record([*events, Closed("imported from a table")])
     made.close()
     told.append("the ranges are those of the values seen; the table has none")
-    return Imported(study.name, len(rows), tuple(told))
+    return Imported(made.study.name, len(rows), tuple(told))
 
 
 def _read(path: Path) -> tuple[list[Row], list[str]]:

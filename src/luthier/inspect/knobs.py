@@ -7,6 +7,7 @@ from typing import Any, final
 
 from luthier.analysis.case import Case
 from luthier.core.domain import Category
+from luthier.core.short import counted
 
 _OPTIMIZER = ("lr", "momentum", "betas", "eps", "alpha", "rho", "nesterov", "amsgrad")
 _SCHEDULE = ("T_max", "step_size", "gamma", "total_steps", "eta_min", "factor", "patience",
@@ -69,10 +70,9 @@ def _regularization(case: Case) -> Iterator[Knob]:
                 yield Knob("weight_decay", _text(group["weight_decay"]), "regularization",
                            type(optimizer).__name__)  # fmt: skip
     rates = Counter(
-        (type(module).__name__, float(module.p))
+        (type(module).__name__, float(rate))
         for module in case.modules.values()
-        if "Dropout" in type(module).__name__
-        and isinstance(getattr(module, "p", None), int | float)
+        if isinstance(rate := _dropout(module), int | float)
     )
     for (name, rate), n in rates.items():
         yield Knob("dropout", _text(rate), "regularization", f"{name} x{n}")
@@ -84,19 +84,32 @@ def _network(case: Case) -> Iterator[Knob]:
         tuple(m.kernel_size) for m in modules if isinstance(getattr(m, "kernel_size", None), tuple)
     )
     for kernel, n in kernels.most_common():
-        yield Knob("kernel", "x".join(map(str, kernel)), "network", f"{n} layers")
-    widths = [getattr(m, "out_channels", getattr(m, "out_features", None)) for m in modules]
-    numbers = sorted({w for w in widths if isinstance(w, int)})
-    if numbers:
-        shown = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-        yield Knob("width", shown, "network", f"{len([w for w in widths if w])} layers")
+        yield Knob("kernel", "x".join(map(str, kernel)), "network", counted(n, "layer"))
+    widths = [w for m in modules if isinstance(w := _width(m), int)]
+    if widths:
+        low, high = min(widths), max(widths)
+        shown = f"{low}" if low == high else f"{low} to {high}"
+        yield Knob("width", shown, "network", counted(len(widths), "layer"))
     depth = sum(1 for m in modules if next(iter(m.parameters(recurse=False)), None) is not None
                 and "Norm" not in type(m).__name__)  # fmt: skip
     yield Knob("depth", str(depth), "network", "layers with weights")
     if case.has_flow:
         acts = Counter(c.name for c in case.trace.of("activation"))
         for name, n in acts.most_common():
-            yield Knob("activation", name, "network", f"{n} calls")
+            yield Knob("activation", name, "network", counted(n, "call"))
+
+
+def _dropout(module: Any) -> object:  # noqa: ANN401
+    """The rate of a dropout layer, or of one inside a recurrent layer or an attention, if any."""
+    if "Dropout" in type(module).__name__:
+        return getattr(module, "p", None)
+    return getattr(module, "dropout", None) or None
+
+
+def _width(module: Any) -> object:  # noqa: ANN401
+    """Units that the layer gives out, before both directions are put side by side."""
+    names = ("out_channels", "out_features", "hidden_size")
+    return next((w for name in names if (w := getattr(module, name, None)) is not None), None)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401

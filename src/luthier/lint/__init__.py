@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from luthier.analysis.case import Case
+from luthier.core.errors import OptionError
 from luthier.lint.finding import Finding, Rule, Severity
 
 # Families that need no torch come first: a study of another framework loads only those.
@@ -42,6 +43,11 @@ class Report:
     noise: str = ""  # shape of the noise that the model ran on, where no batch was given
 
     @property
+    def broken(self) -> str:
+        """What ended the trial step on a batch of the user's own; "" on noise: that was a guess."""
+        return "" if self.noise else self.error
+
+    @property
     def errors(self) -> tuple[Finding, ...]:
         """The findings that stop a study."""
         return tuple(f for f in self.findings if f.severity is Severity.ERROR)
@@ -57,6 +63,8 @@ def rules(families: Collection[str] = FAMILIES) -> list[Rule]:
 
 def lint(case: Case, *, ignore: Collection[str] = ()) -> Report:
     """Ask every rule that has what it needs; `ignore`: codes not to ask."""
+    if ignore and (unknown := sorted(set(ignore) - {rule.code for rule in rules()})):
+        raise OptionError(f"no rule {', '.join(unknown)} to ignore; expected codes such as L05.")
     given = _given(case)
     findings: list[Finding] = []
     unchecked: dict[str, str] = {}

@@ -1,9 +1,11 @@
 """The learning rate: by optimizer, in fine-tuning, from layer to layer, along a schedule."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, final
 
 from luthier.analysis.case import Case
+from luthier.core.domain import Float
 from luthier.lint.finding import Finding, Rule, Severity
 from luthier.lint.interval import interval_of, peak_lr
 
@@ -30,7 +32,7 @@ class RateOutsideInterval(Rule):
         for optimizer, group, _ in _groups(case):
             lr, name = peak_lr(group), type(optimizer).__name__
             interval = interval_of(name, float(group.get("momentum", 0.0)))
-            if interval is None or lr <= 0 or _is_lora(case, group):
+            if interval is None or lr <= 0 or _is_lora(case, group) or _is_middle(case, lr):
                 continue
             n = case.n_examples if case.subject.model is not None else None
             scale = max(1.0, (n or 0) / _BASE_BATCH) if name == "SGD" else 1.0
@@ -46,6 +48,14 @@ class RateOutsideInterval(Rule):
                     chapter=_text(interval.chapter),
                     modern=_text(interval.modern),
                 )
+
+
+def _is_middle(case: Case, lr: float) -> bool:
+    """Whether nobody stated the rate: it is searched, and that is the middle of its range."""
+    domains = case.subject.space.domains.values() if case.subject.space is not None else ()
+    return any(
+        isinstance(d, Float) and d.prior is None and math.isclose(d.default(), lr) for d in domains
+    )
 
 
 @final

@@ -60,6 +60,9 @@ def as_github(report: Report, lang: str = "en") -> str:
         message = _escaped(f"{_at(finding)}{said(finding, lang)}. {text.fix[lang]}")
         title = f"title={finding.code} {text.name}"
         lines.append(f"::{_NOTICE[finding.severity]} {place}{title}::{message}")
+    if report.broken:
+        words = _escaped(f"the trial step on the batch failed: {report.broken}")
+        lines.append(f"::error title=batch::{words}")
     return "\n".join(lines)
 
 

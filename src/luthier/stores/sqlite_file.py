@@ -8,7 +8,7 @@ from typing import Any
 
 from luthier.core.errors import BusyError, StoreError
 from luthier.core.paths import StudyPaths
-from luthier.stores.schema import OldStoreError, migrate, needs_upgrade
+from luthier.stores.schema import EmptyStoreError, OldStoreError, migrate, needs_upgrade
 from luthier.worker.lock import ProcessLock
 
 
@@ -91,5 +91,8 @@ def list_studies(path: Path) -> list[dict[str, Any]]:
 
 
 def names_in(path: Path) -> set[str]:
-    """Names of its studies; none when there is no file."""
-    return {row["name"] for row in list_studies(path)} if path.exists() else set()
+    """Names of its studies; none when there is no file, or another process is about to fill it."""
+    try:
+        return {row["name"] for row in list_studies(path)} if path.exists() else set()
+    except EmptyStoreError:
+        return set()

@@ -34,9 +34,7 @@ def load_target(target: str) -> Any:  # noqa: ANN401  a tunable, or a plain func
                 f"the function in {path} cannot be loaded: {type(error).__name__}: {error}.",
                 user_traceback(error),
             ) from error
-    source, _, name = target.rpartition(":")
-    if not source or "/" in name or name.endswith(".py"):  # a folder may have a colon in its name
-        source, name = target, ""
+    source, name = _parts(target)
     module = load_module(source)
     if name:
         if not hasattr(module, name):
@@ -125,8 +123,13 @@ def take_arguments(target: str, arguments: list[str]) -> None:
 
 
 def _file_of(target: str) -> Path:
+    return Path(_parts(target)[0]).resolve()
+
+
+def _parts(target: str) -> tuple[str, str]:
+    """Script or module, and the name in it or ""; a folder may have a colon in its name."""
     source, _, name = target.rpartition(":")
-    return Path(target if not source or "/" in name or name.endswith(".py") else source).resolve()
+    return (target, "") if not source or "/" in name or name.endswith(".py") else (source, name)
 
 
 @contextlib.contextmanager
