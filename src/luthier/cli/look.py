@@ -18,6 +18,7 @@ from luthier.sitting import DEFAULT_STORE
 from luthier.stores.sqlite_file import list_studies
 from luthier.worker.lock import ProcessLock
 
+_BROKEN = {RunState.FAILED, RunState.LOST}
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -165,9 +166,11 @@ def best_words(result: api.StudyResult, store: str, *, as_json: bool = False) ->
         path = best.checkpoint_path
         return json.dumps({**_run_json(view, best.run), "checkpoint": path and str(path)})
     values = curve_values(view, best.run)
+    state = best.run.state
+    broke = f" (it {state} at step {best.run.step:g})" if state in _BROKEN else ""
     lines = [
         f"best of {counted(len(view.trials), 'trial')}: trial {best.run.trial}, "
-        f"{view.study.metric} {number(best.value)} at step {best.step:g}",
+        f"{view.study.metric} {number(best.value)} at step {best.step:g}{broke}",
         f"  params      {params_words(best.run)}",
         f"  curve       {sparkline(values, 40)}  {number(values[0])} → {number(values[-1])}",
     ]

@@ -15,6 +15,7 @@ from luthier.svg.chart import ORANGE
 
 _ABSENT = -0.1  # where a parameter lies that a trial does not have
 _N_MOST = 500
+_N_UPRIGHT = 14  # letters of a name that fit beside each other
 
 
 def parallel(store: Store) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
@@ -52,7 +53,10 @@ def parallel(store: Store) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
         if np.any(places[:, column] == _ABSENT):
             axes.text(column - 0.035, _ABSENT, "absent", ha="right", va="center", fontsize=7,
                       style="italic", color="#5b636d")  # fmt: skip
-    axes.set_xticks(range(len(axes_of)), [axis.label for axis in axes_of], rotation=0)
+    labels = [axis.label for axis in axes_of]
+    slanted = max(map(len, labels)) > _N_UPRIGHT
+    axes.set_xticks(range(len(labels)), labels, rotation=18 if slanted else 0,
+                    ha="right" if slanted else "center")  # fmt: skip
     for label in axes.get_xticklabels()[-1:]:
         label.set_fontweight("bold")
     axes.set_xlim(-0.45, len(axes_of) - 0.9)
