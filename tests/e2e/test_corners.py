@@ -224,21 +224,29 @@ def test_options_that_mean_nothing(tmp_path: Path, options: dict[str, object]) -
     assert not (tmp_path / "s.db").exists(), "a study that cannot be is not begun"
 
 
-@pytest.mark.parametrize("policy", ["asha", "hyperband", "halving", "one-epoch", "pasha", "bohb"])
-def test_a_metric_that_comes_with_every_third_step(tmp_path: Path, policy: str) -> None:
+@pytest.mark.parametrize(("every", "attached"), [(2, True), (5, True), (2, False)])
+@pytest.mark.parametrize(
+    "policy",
+    ["asha", "hyperband", "halving", "one-epoch", "pasha", "bohb", "asha-stopping", "median",
+     "freeze-thaw"],
+)  # fmt: skip
+def test_a_metric_that_comes_with_every_third_step(
+    tmp_path: Path, policy: str, every: int, attached: bool
+) -> None:
     path = tmp_path / "third.py"
-    path.write_text("""
+    path.write_text(f"""
 import luthier
 
 class Nothing:
-    def state_dict(self): return {}
+    def state_dict(self): return {{}}
     def load_state_dict(self, state): pass
 
-@luthier.tune(minimize="loss", max_steps=27, space={"x": luthier.Float(0.0, 1.0)})
+@luthier.tune(minimize="loss", max_steps=27, space={{"x": luthier.Float(0.0, 1.0)}})
 def train(run):
-    run.attach(nothing=Nothing())
+    if {attached}:
+        run.attach(nothing=Nothing())
     for step in run.steps():
-        if step % 3 == 0:
+        if step % {every} == 0:
             run.report(loss=(run.params.x - 0.3) ** 2 + 1 / step)
 """)
     train = load_target(str(path))
@@ -248,6 +256,7 @@ def train(run):
     assert all(len(run.curve) for run in runs), [(run.id, run.step) for run in runs]
     nearest = min(runs, key=lambda run: abs(run.params["x"] - 0.3))  # type: ignore[operator]
     assert result.best.run.id == nearest.id
+    assert nearest.state is RunState.COMPLETED
 
 
 def test_who_begin_at_once_get_a_study_each(tmp_path: Path) -> None:

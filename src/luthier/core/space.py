@@ -162,7 +162,7 @@ def make_space(
             told = ", ".join(map(repr, values))
             raise DomainError(
                 f"{name} is the list [{told}]; expected Choice({told}) to search among its values, "
-                f"or a tuple for one that stays ({told})."
+                f"or a tuple for one that stays: {tuple(values)!r}."
             )
     domains = {
         name: d if isinstance(d, Domain) else Constant(as_tuple(d)) for name, d in space.items()

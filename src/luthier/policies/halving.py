@@ -14,7 +14,15 @@ from luthier.core.action import Action, Continue, Start
 from luthier.core.study import StudyView
 from luthier.policies.drawing import draw
 from luthier.policies.leaving import pauses
-from luthier.policies.rungs import ranked, reached, rung_steps, silent, waits
+from luthier.policies.rungs import (
+    first_told,
+    ranked,
+    reached,
+    rung_steps,
+    silent,
+    standing,
+    waits,
+)
 
 
 @final
@@ -49,18 +57,20 @@ def in_brackets(
             Continue(run_id=r.id, to_step=min(r.step + rungs[0], rungs[-1]), reason="nothing-yet")
             for r in unheard
         ]
+        told = max((t for run in bracket if (t := first_told(run)) < math.inf), default=0.0)
         for step, following in pairwise(rungs):
             there = [run for run in bracket if reached(run, step)]
             if len(there) < n_due or unheard:
                 break
-            if all(math.isnan(run.curve.at(step)) for run in there):
-                continue  # nobody had reported by then: a later rung tells them apart
+            at = max(step, told)  # before, not all of them had reported
+            if at >= following:
+                continue
             n_due = max(1, n_due // eta)
-            best, rest = (order := ranked(there, step))[:n_due], order[n_due:]
+            best, rest = (order := ranked(there, at))[:n_due], order[n_due:]
             actions += [
                 Continue(run_id=run.id, to_step=following, reason="promoted")
                 for run in best
-                if waits(run, step, following)
+                if waits(run, step, following) and standing(run, at) < math.inf
             ]
             left += pauses(view, (run for run in rest if run.step < following))
     actions = actions[: view.n_free]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from luthier.core.action import Action, Continue, Pause, Stop
 from luthier.core.study import Run, RunState, StudyView
 from luthier.policies.chance import chance_of_best, chances_at
-from luthier.policies.rungs import on_rung
+from luthier.policies.rungs import first_told, on_rung
 
 OUTSIDE = "outside-best"
 LESS = "less-promising"  # than others, by a model
@@ -37,6 +37,8 @@ def stops(
         passed = [i for i, step in enumerate(rungs[:-1]) if step <= run.step]
         if run.state is not RunState.RUNNING or not passed or (unpausable and run.pausable):
             continue
+        if first_told(run) > rungs[passed[-1]]:
+            continue  # a rung at which it had reported nothing says nothing of it
         there = on_rung(runs, rungs, passed[-1])
         best = {r.id for r in there[: max(1, len(there) // eta)]}
         if len(there) >= eta and run.id not in best:

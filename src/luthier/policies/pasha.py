@@ -72,6 +72,8 @@ def crossing_noise(there: Sequence[Run], step: float) -> float:
     if len(curves) < 2:
         return 0.0
     steps = min(curves, key=len).steps
+    if not len(steps):
+        return 0.0
     losses = np.array([[curve.at(s) for s in steps] for curve in curves])  # (n, steps)
     signs = np.sign(losses[:, None] - losses[None])
     crossings = (np.abs(np.diff(signs, axis=2)) > 0).sum(axis=2)

@@ -61,7 +61,12 @@ def ranked(runs: Iterable[Run], step: float) -> list[Run]:
 def waits(run: Run, step: float, following: float) -> bool:
     """Whether the run is paused at the rung at `step` and nobody has sent it on."""
     here = step <= run.step < following and run.to_step <= run.step
-    return here and run.state is RunState.PAUSED and standing(run, step) < math.inf
+    return here and run.state is RunState.PAUSED
+
+
+def first_told(run: Run) -> float:
+    """The step of its first report; infinite before there is one."""
+    return float(run.curve.steps[0]) if len(run.curve) else math.inf
 
 
 def silent(runs: Iterable[Run]) -> list[Run]:
@@ -85,7 +90,7 @@ def promotions(runs: Sequence[Run], rungs: Sequence[float], eta: int) -> list[Co
         found += [
             Continue(run_id=run.id, to_step=following, reason="promoted")
             for run in there[: len(there) // eta]
-            if waits(run, step, following)
+            if waits(run, step, following) and standing(run, step) < math.inf
         ]
     return found
 
