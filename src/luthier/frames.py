@@ -20,13 +20,13 @@ def trials_frame(view: StudyView) -> Any:  # noqa: ANN401  pandas.DataFrame
             "run": run.id,
             "state": run.state.value,
             "step": run.step,
-            view.study.metric: sign * run.curve.best_loss,
-            "best_step": run.curve.best_step,
+            view.study.metric: sign * run.best_loss,
+            "best_step": run.best_step,
             "train_s": run.train_s,
             "reason": run.reason,
             **{f"params.{name}": run.params.get(name) for name in view.study.space.domains},
         }
-        for run in view.current().values()
+        for run in view.results().values()
     ]
     return pd.DataFrame(rows)
 

@@ -37,14 +37,14 @@ class Importance:
 def importances(view: StudyView) -> list[Importance]:
     """All searched parameters, the most important first; empty with fewer than N_LEAST trials."""
     names = view.study.space.names
-    told = [run for run in view.current().values() if _tells(run)]
+    told = [run for run in view.results().values() if _tells(run)]
     if len(told) < N_LEAST or not names:
         return []
     rng = view.study.rng(_KEY)
     if len(told) > _N_MOST:
         told = [told[i] for i in np.sort(rng.choice(len(told), _N_MOST, replace=False))]
     x = np.array([view.study.space.to_unit(_point(view, run)) for run in told])
-    y = _scores(np.array([run.curve.best_loss for run in told]))
+    y = _scores(np.array([run.best_loss for run in told]))
     shares = np.array([_shares(x, y, rng) for _ in range(_N_SAMPLES)])  # (n_samples, d)
     means, errors = shares.mean(axis=0), shares.std(axis=0, ddof=1)
     found = [
@@ -55,7 +55,7 @@ def importances(view: StudyView) -> list[Importance]:
 
 def _tells(run: Run) -> bool:
     """A run that is done or was left says something; so does one that gave nothing but NaN."""
-    return (run.state.ended or run.state is RunState.PAUSED) and len(run.curve) > 0
+    return (run.state.ended or run.state is RunState.PAUSED) and len(run.own_curve) > 0
 
 
 def _point(view: StudyView, run: Run) -> dict[str, object]:

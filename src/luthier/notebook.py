@@ -23,7 +23,7 @@ def study_text(view: StudyView) -> str:
     words = f"<study {study.name!r}: {_states(view)}"
     if best is None:
         return words + ">"
-    value = study.loss(best.curve.best_loss)
+    value = study.loss(best.best_loss)
     return f"{words}; best {study.metric} {shown(value)} in trial {best.trial}>"
 
 
@@ -31,21 +31,21 @@ def run_text(study: Study, run: Run, word: str = "run") -> str:
     """One line: trial, state, value, parameters."""
     return (
         f"<{word} {study.name}/{run.trial}: {run.state.value} at step {run.step:g}; best "
-        f"{study.metric} {shown(study.loss(run.curve.best_loss))}; {_params(run.params)}>"
+        f"{study.metric} {shown(study.loss(run.best_loss))}; {_params(run.params)}>"
     )
 
 
 def study_html(view: StudyView) -> str:
     """The best so far over the trials, and the best few."""
     study = view.study
-    runs = list(view.current().values())
-    losses = np.array([run.curve.best_loss for run in runs])
+    runs = list(view.results().values())
+    losses = np.array([run.best_loss for run in runs])
     so_far = np.minimum.accumulate(np.where(np.isfinite(losses), losses, np.inf))
     so_far = np.where(np.isfinite(so_far), so_far, np.nan) * study.loss(1.0)
-    ranked = sorted(runs, key=lambda r: (math.isnan(r.curve.best_loss), r.curve.best_loss))
+    ranked = sorted(runs, key=lambda r: (math.isnan(r.best_loss), r.best_loss))
     rows = [("trial", study.metric, "step", "state", "params")]
     rows += [
-        (str(r.trial), shown(study.loss(r.curve.best_loss)), f"{r.step:g}", r.state.value,
+        (str(r.trial), shown(study.loss(r.best_loss)), f"{r.step:g}", r.state.value,
          _params(r.params))
         for r in ranked[:_N_ROWS]
     ]  # fmt: skip
@@ -62,13 +62,13 @@ def study_html(view: StudyView) -> str:
 def run_html(study: Study, run: Run, word: str = "run") -> str:
     """Its curve and its parameters."""
     values = study.loss(1.0) * run.curve.values
-    best = shown(study.loss(run.curve.best_loss))
+    best = shown(study.loss(run.best_loss))
     rows = [("parameter", "value"), *((name, short(v, 4)) for name, v in run.params.items())]
     return _card(
         f"{word} {study.name}/{run.trial}: {run.state.value} at step {run.step:g}",
         [
-            f"best {study.metric} {best} at step {run.curve.best_step:g}; {_ends(values)}"
-            if math.isfinite(run.curve.best_loss)
+            f"best {study.metric} {best} at step {run.best_step:g}; {_ends(values)}"
+            if math.isfinite(run.best_loss)
             else _ends(values)
         ],
         sparkline(values, title=study.metric) if len(values) else "",

@@ -54,20 +54,20 @@ def standing(view: StudyView, seed: int = 0) -> Standing | None:
     points: dict[str, list[Run]] = {}
     for run in view.runs.values():
         broke = run.state is RunState.FAILED and run is not best  # and would again: no rival
-        if math.isfinite(run.curve.best_loss) and not broke and not is_probe(run):
+        if math.isfinite(run.best_loss) and not broke and not is_probe(run):
             points.setdefault(_point(view, run), []).append(run)
     own = _point(view, best)
-    leaders = {key: min(runs, key=lambda r: r.curve.best_loss) for key, runs in points.items()}
+    leaders = {key: min(runs, key=lambda r: r.best_loss) for key, runs in points.items()}
     rivals = [run for key, run in leaders.items() if key != own]
-    second = min(rivals, key=lambda r: r.curve.best_loss, default=None)
+    second = min(rivals, key=lambda r: r.best_loss, default=None)
     noise, noise_of = _noise(points, [best, *rivals])
     chance = None
     if rivals and math.isfinite(noise):
         chance = _chance(best, rivals, noise, noise_of == "reports", seed)
     loss = view.study.loss
     return Standing(
-        best, loss(best.curve.best_loss), second,
-        loss(second.curve.best_loss) if second else math.nan,
+        best, loss(best.best_loss), second,
+        loss(second.best_loss) if second else math.nan,
         len(rivals), noise, noise_of, chance,
     )  # fmt: skip
 
@@ -83,7 +83,7 @@ def _noise(
     squares, degrees = 0.0, 0
     for group in points.values():
         longest = max(run.step for run in group)
-        whole = {run.seed: run.curve.best_loss for run in group if run.step == longest}
+        whole = {run.seed: run.best_loss for run in group if run.step == longest}
         if len(whole) > 1:  # the same seed again is no other training
             values = np.array(list(whole.values()))
             squares += float(((values - values.mean()) ** 2).sum())

@@ -74,7 +74,7 @@ def balance(store: Store, seed: int = 0) -> WhatIf:
     finished = [r for r in done if r.step >= furthest]  # the others cannot be compared at its step
     recorded = _recorded(store)
     best = view.best()
-    best_loss = best.curve.best_loss if best else math.nan
+    best_loss = best.best_loss if best else math.nan
     pace_s = _seconds_per_step(view)
     drawn, p_better = None, {}
     seen = [run for run in left if len(run.curve)]  # of the others nothing can be said
@@ -145,7 +145,7 @@ def _scores(runs: list[Run], step: float) -> dict[str, float]:
 
 
 def _best(run: Run) -> float:
-    return run.curve.best_loss
+    return run.best_loss
 
 
 def _own_steps(run: Run) -> float:

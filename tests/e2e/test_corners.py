@@ -292,3 +292,24 @@ def test_resume_takes_the_newest_that_is_open(tmp_path: Path) -> None:
             left.close()
     assert resume(store).name == "open"
     assert resume(store, budget=Budget(n_trials=2)).name == "done"
+
+
+def test_the_autopilot_waits_for_the_first_report(tmp_path: Path) -> None:
+    code = """
+    class Nothing:
+        def state_dict(self): return {}
+        def load_state_dict(self, state): pass
+
+    @luthier.tune(minimize="loss", max_steps=200,
+                  space={"lr": luthier.Float(1e-4, 1, log=True, live=True)})
+    def train(run):
+        run.attach(nothing=Nothing())
+        for step in run.steps():
+            if step % 5 == 0:
+                run.report(loss=abs(run.params.lr - 0.1) + 1 / step)
+    """
+    result = search(tmp_path, code, policy="autopilot", steps=200, executor="inline", lint=False)
+    probed = {run.params["lr"]: run for run in result.view.runs.values()}
+    assert len(probed) > 1
+    assert all(len(run.curve) for run in probed.values())
+    assert max(run.step for run in probed.values()) > 100, "one is raised"

@@ -102,12 +102,12 @@ class Best:
     @property
     def value(self) -> float:
         """The best value of the metric."""
-        return self._store.study.loss(self.run.curve.best_loss)
+        return self._store.study.loss(self.run.best_loss)
 
     @property
     def step(self) -> float:
         """The step of that value."""
-        return self.run.curve.best_step
+        return self.run.best_step
 
     @property
     def curves(self) -> Mapping[str, Curve]:
@@ -117,7 +117,9 @@ class Best:
     @property
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint with the lowest loss; None when the run attached nothing."""
-        known = [*self.run.checkpoints, *([self.run.parent] if self.run.parent else [])]
+        parent = self.run.parent  # of a fork to another point it is not its own work
+        own = [parent] if parent is not None and parent.step > self.run.own_from else []
+        known = [*self.run.checkpoints, *own]
         scored = [c for c in known if c.loss is not None]
         return min(scored, key=lambda c: c.loss or 0.0, default=self.run.latest)
 

@@ -59,13 +59,13 @@ def curve_values(view: StudyView, run: Run) -> list[float]:
 
 
 def by_merit(view: StudyView) -> list[Run]:
-    """The newest run of every trial, the best first, those without a number last."""
+    """The result of every trial, the best first, those without a number last."""
 
     def merit(run: Run) -> tuple[bool, float]:
-        loss = run.curve.best_loss
+        loss = run.best_loss
         return math.isnan(loss), loss if not math.isnan(loss) else 0.0
 
-    return sorted(view.current().values(), key=lambda run: (*merit(run), run.trial))
+    return sorted(view.results().values(), key=lambda run: (*merit(run), run.trial))
 
 
 def studies(path: Path, *, as_json: bool) -> str:
@@ -102,8 +102,8 @@ def show_study(store: str, name: str | None, n_rows: int, *, as_json: bool) -> s
         f"{'trial':>5} {study.metric:>14} {'at':>5} {'steps':>6}  {'state':10} {'curve':16} params",
     ]
     for run in by_merit(view)[:n_rows]:
-        best, at = number(study.loss(run.curve.best_loss)), step_words(run.curve.best_step)
-        best, at = (best, at) if len(run.curve) else ("–", "–")
+        best, at = number(study.loss(run.best_loss)), step_words(run.best_step)
+        best, at = (best, at) if len(run.own_curve) else ("–", "–")
         lines.append(
             f"{run.trial:5} {best:>14} {at:>5} {run.step:6g}  "
             f"{run.state.value:10} {sparkline(curve_values(view, run)):16} {params_words(run)}"
@@ -252,8 +252,8 @@ def _run_json(view: StudyView, run: Run) -> dict[str, Any]:
         "params": dict(run.params),
         "step": run.step,
         "train_s": run.train_s,
-        "best": plain(view.study.loss(run.curve.best_loss)),
-        "best_step": plain(run.curve.best_step),
+        "best": plain(view.study.loss(run.best_loss)),
+        "best_step": plain(run.best_step),
         "steps": [float(step) for step in run.curve.steps],
         "values": [plain(value) for value in curve_values(view, run)],
         "error": run.error,

@@ -90,7 +90,7 @@ def _table(title: str, view: StudyView, runs: list[Run]) -> Table:
     table.add_column("curve", no_wrap=True, min_width=16)
     table.add_column("parameters", no_wrap=True, overflow="ellipsis", ratio=1)
     for run in runs:
-        value = number(view.study.loss(run.curve.best_loss)) if len(run.curve) else "–"
+        value = number(view.study.loss(run.best_loss)) if len(run.own_curve) else "–"
         state = Text(run.state.value, style=_COLORS[run.state.value])
         curve = sparkline(curve_values(view, run))
         words = Text(params_words(run))  # as it is: a user's [bold] is no markup
@@ -128,7 +128,7 @@ class _News:
     def new(self, view: StudyView) -> list[str]:
         old, self._first = self._first, False  # what a resumed study begins with is no news
         if old:
-            known = [r.curve.best_loss for r in view.runs.values() if len(r.curve)]
+            known = [r.best_loss for r in view.runs.values() if len(r.curve)]
             self._best = min((loss for loss in known if loss == loss), default=float("inf"))
         lines = []
         for run in view.runs.values():
@@ -138,12 +138,12 @@ class _News:
             self._told[run.id] = now
             why = reason_words(run.reason)
             value = number(view.study.loss(run.curve.last)) if len(run.curve) else "–"
-            better = run.curve.best_loss < self._best
+            better = run.best_loss < self._best
             if better:
-                self._best = run.curve.best_loss
-                if run.curve.best_loss < run.curve.last:
-                    best = number(view.study.loss(run.curve.best_loss))
-                    value += f", best {best} at step {run.curve.best_step:g}"
+                self._best = run.best_loss
+                if run.best_loss < run.curve.last:
+                    best = number(view.study.loss(run.best_loss))
+                    value += f", best {best} at step {run.best_step:g}"
             error = f": {line}" if (line := error_line(run.error)) else ""
             star = "  ← best so far" if better else ""
             told = f"trial {run.trial} {run.state.value} at step {run.step:g}, "

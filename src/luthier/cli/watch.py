@@ -115,8 +115,8 @@ class _Screen:
         head = Text(f"{study.name}  run {run.id}  {run.state.value}", style="bold")
         head.append(f"  step {run.step:g}", style="cyan")
         head.append(f"/{store.study.max_steps}" if store.study.max_steps else "")
-        if len(run.curve):
-            best, at = number(sign * run.curve.best_loss), step_words(run.curve.best_step)
+        if len(run.own_curve):
+            best, at = number(sign * run.best_loss), step_words(run.best_step)
             head.append(f"  {store.study.metric} {number(sign * run.curve.last)}")
             head.append(f"  best {best} at {at}")
         head.append("  held by you" if run.held else "", style="magenta")

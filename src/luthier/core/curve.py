@@ -52,6 +52,11 @@ class Curve:
         index = int(np.searchsorted(self.steps, step, side="right"))
         return Curve(self.steps[:index], self.values[:index])
 
+    def after(self, step: float) -> "Curve":
+        """The part after `step`."""
+        index = int(np.searchsorted(self.steps, step, side="right"))
+        return Curve(self.steps[index:], self.values[index:])
+
 
 @final
 class Series:

@@ -57,7 +57,7 @@ class Ledger:
 
     def restore(self, run: Run) -> None:
         """Put a run that was read from a store in its place."""
-        self.runs[run.id] = run
+        self.runs[run.id] = self._with_origin(run)
 
     def view(self, n_free: int = 0, n_new: int = 0) -> StudyView:
         """The picture as it stands; later events do not change it."""
@@ -80,7 +80,7 @@ class Ledger:
                 if parent and parent.run_id in self.runs:
                     inherited = self.runs[parent.run_id].curve.until(parent.step)
                     run = replace(run, curve=inherited, step=parent.step)
-                self.runs[run.id] = run
+                self.runs[run.id] = self._with_origin(run)
                 return run.id
             case Queued(run_id=run_id, to_step=to_step):
                 state = self.runs[run_id].state
@@ -129,6 +129,14 @@ class Ledger:
                 self.closed = reason
             case _:
                 raise AssertionError(f"an event that the ledger does not know: {event!r}")
+
+    def _with_origin(self, run: Run) -> Run:
+        """With the step from which on its curve is its own point's."""
+        if run.parent is None or run.parent.run_id not in self.runs:
+            return run
+        came_from = self.runs[run.parent.run_id]
+        same = came_from.trial == run.trial
+        return replace(run, own_from=came_from.own_from if same else run.parent.step)
 
     def _obeyed(self, event: Obeyed) -> None:
         entry, run = self.diary[event.number], self.runs[event.run_id]

@@ -96,7 +96,7 @@ def _early(view: StudyView, run: Run, share: float | None) -> set[float]:
 
 def _worst_first(view: StudyView) -> list[Run]:
     def loss(run: Run) -> float:
-        return math.inf if math.isnan(run.curve.best_loss) else run.curve.best_loss
+        return math.inf if math.isnan(run.best_loss) else run.best_loss
 
     return sorted(view.runs.values(), key=lambda run: (-loss(run), -run.trial))
 

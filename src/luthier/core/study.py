@@ -125,6 +125,7 @@ class Run:
     read_back: Mapping[str, Value] = field(default_factory=dict)  # live values, as last found
     pausing_s: float = 0.0  # of `train_s`: up to the loop, restoring included, and saving at pauses
     n_starts: int = 0  # times that its loop began, where that was measured
+    own_from: float = 0.0  # up to this step another trial's parameters trained what it goes on from
 
     @property
     def attempt(self) -> int:
@@ -135,6 +136,21 @@ class Run:
     def active(self) -> bool:
         """Holds, or is about to hold, a place in the executor."""
         return self.state in (RunState.PENDING, RunState.RUNNING)
+
+    @property
+    def own_curve(self) -> Curve:
+        """What its own point came to: of a fork to another one, from where it left its parent."""
+        return self.curve.after(self.own_from) if self.own_from else self.curve
+
+    @property
+    def best_loss(self) -> float:
+        """Lowest finite loss that its own point came to; NaN when there is none."""
+        return self.own_curve.best_loss
+
+    @property
+    def best_step(self) -> float:
+        """Step of that loss; NaN when there is none."""
+        return self.own_curve.best_step
 
     @property
     def latest(self) -> Checkpoint | None:
@@ -159,7 +175,18 @@ class StudyView:
         """The newest run of every trial: a retry stands for the run it replaces."""
         return {run.trial: run for run in self.runs.values()}
 
+    def results(self) -> dict[int, Run]:
+        """The run that tells what a trial is worth: the best of those that were trained to the end,
+        as a replay with another seed is, and until there is one the newest."""
+        found = self.current()
+        for run in self.runs.values():
+            told = found[run.trial]
+            better = told.state is not RunState.COMPLETED or run.best_loss < told.best_loss
+            if run.state is RunState.COMPLETED and better:
+                found[run.trial] = run
+        return found
+
     def best(self) -> Run | None:
-        """The run with the lowest finite loss at any step, or None."""
-        runs = [run for run in self.runs.values() if np.isfinite(run.curve.best_loss)]
-        return min(runs, key=lambda run: run.curve.best_loss, default=None)
+        """The result with the lowest finite loss at any step, or None."""
+        runs = [run for run in self.results().values() if np.isfinite(run.best_loss)]
+        return min(runs, key=lambda run: run.best_loss, default=None)

@@ -194,7 +194,7 @@ def _other_best(store: SqliteStore, trials: Sequence[Any]) -> list[str]:
     return [
         f"the best by its final value is trial {theirs.number} ({theirs.values[0]:.6g}); by its "
         f"best step, which counts here, it is trial {best.trial} "
-        f"({study.loss(best.curve.best_loss):.6g} at step {best.curve.best_step:g})"
+        f"({study.loss(best.best_loss):.6g} at step {best.best_step:g})"
     ]
 
 

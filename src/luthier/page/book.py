@@ -105,9 +105,8 @@ class Book:
         """The run with the best value, None when there is none."""
 
         def find() -> str | None:
-            goal = self.sign
-            there = [(goal * m.best, run) for run, m in self.merits.items() if m.best == m.best]
-            return min(there, key=lambda pair: pair[0])[1] if there else None
+            best = self.view.best()
+            return best and best.id
 
         return self.of_revision("best", find)  # type: ignore[no-any-return]
 
@@ -160,7 +159,7 @@ class Book:
     def _take_in(self, run_ids: Iterable[str], numbers: Iterable[int]) -> None:
         for run_id in run_ids:
             self.stamps[run_id] = self.revision
-            self.merits[run_id] = merit_of(self.view.runs[run_id].curve, self.sign)
+            self.merits[run_id] = merit_of(self.view.runs[run_id].own_curve, self.sign)
         for number in numbers:
             entry = self.entries[number]
             if entry.ticket:

@@ -23,8 +23,8 @@ def study_curves(store: Store) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
 
     view = store.view()
     study = view.study
-    runs = [run for run in view.current().values() if len(run.curve)]
-    runs.sort(key=lambda r: (math.isnan(r.curve.best_loss), r.curve.best_loss))
+    runs = [run for run in view.results().values() if len(run.curve)]
+    runs.sort(key=lambda r: (math.isnan(r.best_loss), r.best_loss))
     sign = study.loss(1.0)
     drawn = figure(8, 4.5)
     axes = drawn.add_subplot()
@@ -33,7 +33,7 @@ def study_curves(store: Store) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
         best = place == 0
         broken = run.state in (RunState.FAILED, RunState.LOST)
         color = ORANGE if best else RED if broken else colormaps[COLORS](0.9 * place / n)
-        label = f"trial {run.trial}: {shown(study.loss(run.curve.best_loss))}" if best else None
+        label = f"trial {run.trial}: {shown(study.loss(run.best_loss))}" if best else None
         axes.plot(
             run.curve.steps, sign * run.curve.values, color=color, label=label,
             linewidth=2.6 if best else 1.0, linestyle=(0, (3, 2)) if broken else "-",

@@ -24,13 +24,13 @@ def parallel(store: Store) -> Any:  # noqa: ANN401  matplotlib.figure.Figure
 
     view = store.view()
     study = view.study
-    runs = [r for r in view.current().values() if math.isfinite(r.curve.best_loss)]
-    runs.sort(key=lambda run: run.curve.best_loss)
+    runs = [r for r in view.results().values() if math.isfinite(r.best_loss)]
+    runs.sort(key=lambda run: run.best_loss)
     n_all = len(runs)
     if n_all > _N_MOST:
         runs = [runs[i] for i in np.unique(np.linspace(0, n_all - 1, _N_MOST).round().astype(int))]
     names = list(study.space.names)
-    values = np.array([study.loss(run.curve.best_loss) for run in runs])
+    values = np.array([study.loss(run.best_loss) for run in runs])
     last = loss_axis([values], study.metric, study.loss(1.0))
     axes_of = [_axis(study.space.domains[name], name) for name in names] + [last]
     places = _places(view, runs, names, axes_of)
@@ -90,6 +90,6 @@ def _places(
                 if isinstance(domain, Choice):
                     value = domain.options.index(domain.cast(value))
                 found[row, column] = float(axes[column].place(np.array(float(value))))
-    values = np.array([view.study.loss(run.curve.best_loss) for run in runs])
+    values = np.array([view.study.loss(run.best_loss) for run in runs])
     found[:, -1] = np.clip(axes[-1].place(values), 0.0, 1.0)
     return found

@@ -42,7 +42,7 @@ def chances_at(view: StudyView, step: float) -> dict[str, float]:
         return {run.id: 1.0 for run in there}
     scores = normal_scores(np.array([standing(r, step) for r in there] + [math.inf] * n_behind))
     done = [i for i, r in enumerate(there) if r.state is RunState.COMPLETED]
-    finals = np.array([there[i].curve.best_loss for i in done])
+    finals = np.array([there[i].best_loss for i in done])
     r = correlation(scores[: len(there)], done, np.where(np.isfinite(finals), finals, math.inf))
     threshold, width = _NORMAL.inv_cdf(1.0 / n), math.sqrt(1.0 - r * r)
     return {

@@ -166,23 +166,23 @@ def hopeless(view: StudyView, run: Run) -> str:
     if len(curve) >= 2 and not np.isfinite(curve.values[-2:]).any():
         return "hopeless: its loss is no number"
     others = [r for r in view.current().values() if r.id != run.id and len(r.curve)]
-    rivals = [r for r in others if math.isfinite(r.curve.best_loss)]
+    rivals = [r for r in others if math.isfinite(r.best_loss)]
     if last is None or not rivals or run.step < _JUDGED_FROM * last:
         return ""
-    best = min(rivals, key=lambda r: r.curve.best_loss)
+    best = min(rivals, key=lambda r: r.best_loss)
     ahead = best.curve.until(run.step).best_loss
-    if not best.curve.best_loss < curve.best_loss or not curve.best_loss > ahead:
+    if not best.best_loss < curve.best_loss or not curve.best_loss > ahead:
         return ""
     found = forecast(curve, np.array([float(last)]))
     if found is None:
         return ""
     mean, sd = float(found.mean[0]), float(np.hypot(found.trend_sd[0], found.noise_sd))
-    if mean - _SURE * sd <= best.curve.best_loss:
+    if mean - _SURE * sd <= best.best_loss:
         return ""
     sign = view.study.loss(1.0)
     return (
         f"hopeless: forecast {sign * mean:.3g} ± {sd:.2g}, "
-        f"child {_number(view, best) + 1} has {sign * best.curve.best_loss:.3g}"
+        f"child {_number(view, best) + 1} has {sign * best.best_loss:.3g}"
     )
 
 
@@ -265,7 +265,7 @@ def _reason(view: StudyView, lesson: Lesson, point: dict[str, Value], number: in
         if base.get(name) != value
     ]
     words = f"{_CHILD}{number}: from child {_number(view, lesson.base) + 1}"
-    words += f" ({view.study.metric} {sign * lesson.base.curve.best_loss:.3g})"
+    words += f" ({view.study.metric} {sign * lesson.base.best_loss:.3g})"
     words += f", {', '.join(moved)}" if moved else ""
     return f"{words}; {learnt}" if (learnt := lesson.words()) else words
 
@@ -277,13 +277,13 @@ def _best_goes_on(view: StudyView, children: Sequence[Run]) -> list[Continue]:
         run
         for run in children
         if run.state is RunState.PAUSED and run.step < last
-        and math.isfinite(run.curve.best_loss) and not waits_for_a_person(view, run)
+        and math.isfinite(run.best_loss) and not waits_for_a_person(view, run)
     ]  # fmt: skip
     done = any(run.state is RunState.COMPLETED for run in view.runs.values())
     held = [run for run in waiting if run.reason == _SHARE_END or not done]
     if not held:
         return []
-    best = min(held, key=lambda run: (run.curve.best_loss, run.trial))
+    best = min(held, key=lambda run: (run.best_loss, run.trial))
     return [Continue(run_id=best.id, to_step=last, reason=_TO_THE_END)]
 
 

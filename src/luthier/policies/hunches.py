@@ -59,7 +59,7 @@ def belief_of(space: Space, units: Array, lowest: Array) -> Belief:
 
 def lowest_so_far(runs: Sequence[Run]) -> Array:
     """(runs,) lowest losses; NaN where none is known yet, +inf where none will be a number."""
-    lowest = np.array([run.curve.best_loss for run in runs], dtype=np.float64)
+    lowest = np.array([run.best_loss for run in runs], dtype=np.float64)
     waiting = np.array([run.active and not len(run.curve) for run in runs], dtype=bool)
     return np.where(np.isnan(lowest) & ~waiting, np.inf, lowest)
 

@@ -69,10 +69,10 @@ class Lesson:
 
 def learn(view: StudyView) -> Lesson | None:
     """The lesson of all runs so far; None while none has reported a number."""
-    runs = [run for run in view.current().values() if math.isfinite(run.curve.best_loss)]
+    runs = [run for run in view.current().values() if math.isfinite(run.best_loss)]
     if not runs:
         return None
-    best = min(runs, key=lambda run: (run.curve.best_loss, run.trial))
+    best = min(runs, key=lambda run: (run.best_loss, run.trial))
     changes = tuple(change for run in view.current().values() for change in _judged(view, run))
     hurt = {
         (change.step, change.name)
@@ -147,7 +147,7 @@ def _asked_rate(run: Run) -> float:
     """1 where a run was best at its end, -1 where it was best early, else 0."""
     if len(run.curve) < 3:
         return 0.0
-    at = run.curve.best_step / float(run.curve.steps[-1])
+    at = run.best_step / float(run.curve.steps[-1])
     return 1.0 if at >= _AT_ITS_END else -1.0 if at <= _EARLY else 0.0
 
 
@@ -158,7 +158,7 @@ def _standing(runs: Sequence[Run]) -> NDArray[np.float64]:
     """
     if len(runs) == 1:
         return np.zeros(1)
-    losses = [r.curve.best_loss if math.isfinite(r.curve.best_loss) else math.inf for r in runs]
+    losses = [r.best_loss if math.isfinite(r.best_loss) else math.inf for r in runs]
     order = np.argsort(np.argsort(losses, kind="stable"), kind="stable")
     return 1.0 - 2.0 * order / (len(runs) - 1)
 

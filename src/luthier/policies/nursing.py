@@ -126,7 +126,7 @@ class Nursing:
             sign = story.view.study.loss(1.0)
             found.append(Fork(
                 run_id=run.id, at_step=c.step, to_step=end, params={story.rate + SUFFIX: course},
-                reason=f"{CODE}: {story.view.study.metric} {sign * run.curve.best_loss:.3g} so "
+                reason=f"{CODE}: {story.view.study.metric} {sign * run.best_loss:.3g} so "
                 f"far; its rate from {self.peak:g} times what it is to zero at step {end:g}",
             ))  # fmt: skip
         return found
@@ -178,10 +178,10 @@ def candidates(story: _Story) -> list[tuple[Run, Checkpoint]]:
         there = [c for c in run.checkpoints if EARLIEST * last <= c.step <= LATEST * last]
         rests = run.state in (RunState.PAUSED, RunState.COMPLETED)
         held = run.held or waits_for_a_person(view, run)
-        sound = math.isfinite(run.curve.best_loss) and _KNOB in run.read_back
+        sound = math.isfinite(run.best_loss) and _KNOB in run.read_back
         if there and rests and not held and sound and run.id not in forked:
             found.append((run, there[-1]))
-    return sorted(found, key=lambda pair: (pair[0].curve.best_loss, pair[0].trial))
+    return sorted(found, key=lambda pair: (pair[0].best_loss, pair[0].trial))
 
 
 def _ends(story: _Story) -> Iterator[Stop]:

@@ -25,7 +25,7 @@ def best(case: Case) -> Section:
         return Section("best", w("best"), (Paragraph(w("nothing")),))
     run = found.best
     text = w("best_words", trial=run.trial, run=run.id, metric=case.study.metric,
-             value=shown(found.value), step=f"{run.curve.best_step:g}",
+             value=shown(found.value), step=f"{run.best_step:g}",
              of=f"{run.step:g}")  # fmt: skip
     rows = tuple((name, value_words(value)) for name, value in case.best_params.items())
     blocks: list[Block] = [Paragraph(text), *_sure(case, found)]
@@ -62,7 +62,7 @@ def _curve(case: Case) -> Picture:
     curve = case.values(found.best)
     name = w("trial", n=found.best.trial)
     lines = [Line(curve.steps, curve.values, ORANGE, 2.4, name=name,
-                  mark=(found.best.curve.best_step, found.value))]  # fmt: skip
+                  mark=(found.best.best_step, found.value))]  # fmt: skip
     if found.second is not None:
         second = case.values(found.second)
         lines.insert(0, Line(second.steps, second.values, BLUE, 1.6, name=w(

@@ -52,7 +52,7 @@ class Case:
 
     @cached_property
     def ranked(self) -> list[Run]:
-        """The newest run of every trial, the best first; no probes of an autopilot."""
+        """The result of every trial, the best first; no probes of an autopilot."""
         return [run for run in self._all_ranked if not is_probe(run)]
 
     @cached_property
@@ -62,13 +62,13 @@ class Case:
 
     @cached_property
     def _all_ranked(self) -> list[Run]:
-        """The newest run of every trial, the best first, those without a number last."""
+        """The result of every trial, the best first, those without a number last."""
 
         def merit(run: Run) -> tuple[bool, float, int]:
-            loss = run.curve.best_loss
+            loss = run.best_loss
             return loss != loss, loss if loss == loss else 0.0, run.trial
 
-        return sorted(self.view.current().values(), key=merit)
+        return sorted(self.view.results().values(), key=merit)
 
     @property
     def full_steps(self) -> float:
@@ -94,7 +94,7 @@ class Case:
         run = self.view.best()
         if run is None:
             return {}
-        known = params_at(self.view, self.diary, run.id, run.curve.best_step)
+        known = params_at(self.view, self.diary, run.id, run.best_step)
         return {name: known.get(name, value) for name, value in run.params.items()}
 
     @property

@@ -36,8 +36,8 @@ def parameters(case: Case) -> Section:
 
 def _dots(case: Case, name: str, number: int) -> Picture:
     w, domain = case.words, case.study.space.domains[name]
-    runs = [r for r in case.ranked if name in r.params and math.isfinite(r.curve.best_loss)]
-    y = np.array([case.study.loss(run.curve.best_loss) for run in runs])
+    runs = [r for r in case.ranked if name in r.params and math.isfinite(r.best_loss)]
+    y = np.array([case.study.loss(run.best_loss) for run in runs])
     best = case.standing.best.trial if case.standing else -1
     mark = next((i for i, run in enumerate(runs) if run.trial == best), -1)
     x = np.array([place_of(domain, run.params[name]) for run in runs])

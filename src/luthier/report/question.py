@@ -21,7 +21,7 @@ def opening(case: Case) -> Section:
     trained_s = sum(run.train_s for run in case.view.runs.values())
     cards = []
     if best is not None:
-        words = w("card_best_words", trial=best.best.trial, step=f"{best.best.curve.best_step:g}")
+        words = w("card_best_words", trial=best.best.trial, step=f"{best.best.best_step:g}")
         cards.append((w("card_best", metric=case.study.metric), shown(best.value), words))
     if best is not None and best.n_rivals:
         words = w("card_sure_words", n=best.n_rivals + 1)

@@ -107,6 +107,6 @@ def _brief(value: Value) -> str:
 
 def _best(study: Study, run: Run) -> tuple[str, str]:
     """Its best value and the step of it; a dash for a run that reported nothing."""
-    if not len(run.curve):
+    if not len(run.own_curve):
         return "–", "–"
-    return shown(study.loss(run.curve.best_loss)), step_words(run.curve.best_step)
+    return shown(study.loss(run.best_loss)), step_words(run.best_step)

@@ -25,6 +25,7 @@ from luthier.policies.autopilot.logbook import (
     own_steps,
     waits,
 )
+from luthier.policies.rungs import first_told, silent
 
 N_COARSE = 3  # the rate given and its two neighbours, before anything is judged
 _BROKEN = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
@@ -100,6 +101,9 @@ def calibrate(log: Logbook) -> list[Action]:
     """What to probe next; at the end the winner's change into the run that is raised."""
     first = log.first
     assert first is not None
+    if silent([first]):
+        further = first.step + probe_steps(log.planned)
+        return _onward(log, [first], further, "nothing reported yet")
     n_first = _first_steps(log)
     if any(run.active and run.step < n_first for run in log.probes) and log.view.n_free < 1:
         return []
@@ -120,7 +124,7 @@ def _longer(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
     """Nothing has been learned yet: the best go on with the rate given, which is kept if alike."""
     given = next(run for run in log.probes if _place(log, run) == rates.best)
     fine = [run for run in log.probes if _place(log, run) in rates.bearable and run is not given]
-    longest = float(c.N_LONGEST * probe_steps(log.planned))
+    longest = float(c.N_LONGEST * _unit(log))
     going = [run for run in fine if run.step > n_first]  # begun already
     # by the loss alone: that little has been learned, but not that it is all the same
     fine = going or sorted(fine, key=lambda run: _loss(run, n_first))
@@ -138,9 +142,15 @@ def _longer(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
     return _raise(log, given, rates, why="is kept, as no rate has learned enough to tell")
 
 
+def _unit(log: Logbook) -> int:
+    """Steps of a first probe: as planned, or up to the first report where that comes later."""
+    told = first_told(log.first) if log.first is not None else math.inf
+    return max(probe_steps(log.planned), math.ceil(told) if told < math.inf else 0)
+
+
 def _first_steps(log: Logbook) -> int:
     """Steps of the first probe of each rate: more where the coarse ones have learned nothing."""
-    n_first = probe_steps(log.planned)
+    n_first = _unit(log)
     coarse = [run for run in log.probes if abs(_place(log, run)) in (0, c.STRIDE)]
     if len(coarse) < N_COARSE or not all(_done(run, n_first) for run in coarse):
         return n_first
@@ -159,7 +169,7 @@ def _rungs(log: Logbook, rates: Rates, n_first: int) -> list[Action]:
     rivals = [*rivals[:n_best], *(run for run in given if run not in rivals[:n_best]),
               *rivals[n_best:]]  # fmt: skip
     for n_kept, times in c.RUNGS:
-        following = float(times * probe_steps(log.planned))
+        following = float(times * _unit(log))
         if following <= step:
             continue
         rivals = [run for run in rivals[:n_kept] if math.isfinite(_loss(run, step))]
@@ -209,7 +219,7 @@ def _raise(log: Logbook, winner: Run, rates: Rates, why: str = "") -> list[Actio
     if not waits(winner):
         return []
     rate = float(winner.params[log.rate])
-    tried = winner.step >= c.N_LONGEST * probe_steps(log.planned)
+    tried = winner.step >= c.N_LONGEST * _unit(log)
     boost = 1.0 if log.planned is None or why else c.BOOST if tried else c.BOOST_SHORT
     loose = min((r for r in rates.loose if r > rate), default=math.inf)
     limit = max(min(rate, boost * rate), min(c.BELOW_DIVERGENCE * rates.diverged, loose / c.GRID))
@@ -240,7 +250,7 @@ def _next_places(log: Logbook, rates: Rates, n_first: int) -> list[float]:
     pair = [place for place in (c.STRIDE, -c.STRIDE) if place not in known]
     if pair and _inside(log, pair):
         wanted = pair
-    elif best is not None and (not rates.telling or n_first > probe_steps(log.planned)):
+    elif best is not None and (not rates.telling or n_first > _unit(log)):
         wanted = []  # nothing would come of it, or what there is goes further instead
     elif best is None:
         wanted, room = [min(known) - c.STRIDE], max(room, int(len(known) < 2 * c.GRID))
