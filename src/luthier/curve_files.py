@@ -13,6 +13,7 @@ from luthier.core.curve import Curve, Series
 from luthier.core.errors import OptionError
 
 _STEPS = ("step", "global_step", "steps", "iteration", "iter", "epoch", "_step")
+_RUNS = ("run", "run_id", "trial")  # columns that tell runs apart
 _LONG = ("metric", "tag", "name")  # columns that name the metric where a row holds one value
 
 
@@ -55,8 +56,17 @@ def _json_rows(path: Path) -> list[Mapping[str, Any]]:
 
 def _from_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> dict[str, Curve]:
     found: dict[str, tuple[list[float], list[float]]] = {}
+    runs: dict[str, set[str]] = {}
     for count, row in enumerate(rows, start=1):
         lower = {str(key).strip().lower(): key for key in row if key is not None}
+        for name in _RUNS:
+            if name in lower:
+                runs.setdefault(name, set()).add(str(row[lower[name]]))
+                if len(runs[name]) > 1:
+                    raise OptionError(
+                        f"{path} holds the curves of several runs (column {lower[name]!r}: "
+                        f"{', '.join(sorted(runs[name]))}, …); expected those of one."
+                    )
         step_key = next((lower[name] for name in _STEPS if name in lower), None)
         step = _number(row[step_key]) if step_key is not None else None
         at = float(count) if step is None or not math.isfinite(step) else step
@@ -64,7 +74,8 @@ def _from_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> dict[str, Curve
         if long is not None and "value" in lower:
             pairs = {str(row[long]): row[lower["value"]]}
         else:
-            pairs = {str(key).strip(): row[key] for key in row if key not in (None, step_key)}
+            none = {None, step_key, *(lower.get(name) for name in _RUNS)}
+            pairs = {str(key).strip(): row[key] for key in row if key not in none}
         for name, value in pairs.items():
             number = _number(value)
             if number is not None:

@@ -225,8 +225,7 @@ class RunHandle:
         store = self._open()
         paths, study = store.paths, self.study
         store.close()
-        if not os.access(self._path, os.W_OK):
-            raise OptionError(f"{self._path} may only be read by you; nothing can be asked for.")
+        check_writable(self._path)
         ticket = Ticket(post(paths.orders, action), self._path, study)
         ticket.is_heard()
         return ticket
@@ -238,6 +237,12 @@ class RunHandle:
 
     def _open(self) -> SqliteStore:
         return SqliteStore.open(self._path, self.study)
+
+
+def check_writable(path: Path) -> None:
+    """OptionError for a store that may only be read."""
+    if not os.access(path, os.W_OK):
+        raise OptionError(f"{path} may only be read by you; nothing can be asked for.")
 
 
 def _who(because: str) -> dict[str, Any]:

@@ -36,6 +36,10 @@ def free_name(store: Path, name: str | None, stem: str) -> str:
     if name is not None:
         if not name.isprintable() or not name or "/" in name or name.startswith("."):
             raise OptionError(f"name={name!r}; expected a name that can be a folder's.")
+        if name.replace(".", "", 1).isdigit():
+            raise OptionError(
+                f"name={name!r}; expected a name that is no number: those are trials."
+            )
         return name
     taken = names_in(store)
     folder = StudyPaths.beside(store, "").root  # of a store that was deleted, files may be left

@@ -396,11 +396,7 @@ class Tuner:
                 self._leaving.discard(entry.run_id)
 
     def _make_room(self, run_id: str) -> None:
-        held = {
-            (entry.run_id, entry.action.to_step)
-            for entry in self._store.diary()
-            if entry.state == "asked" and isinstance(entry.action, RollBack)
-        }
+        held = self._held()
         forks_before = getattr(self._policy, "forks_before", None)
         gone = superseded(self._store.view(), run_id, held, forks_before)
         self._delete(gone, "superseded")
@@ -413,6 +409,18 @@ class Tuner:
                 break  # what is left, actions may still need
             self.enact(Stop(run_id=hopeless.id, reason="disk-limit", author=Author.GUARD))
             self._delete(spare(self._store.view(), self._disk_bytes, held), "disk-limit")
+
+    def _held(self) -> set[tuple[str, float]]:
+        """Checkpoints that an action under way will read, or one that waits for a place."""
+        view = self._store.view()
+        asked = [entry.action for entry in view.diary if entry.state == "asked"]
+        held = set()
+        for action in (*asked, *self._later.values()):
+            if isinstance(action, RollBack | Fork) and action.run_id in view.runs:
+                step = action.to_step if isinstance(action, RollBack) else action.at_step
+                if there := checkpoint_at(view, view.runs[action.run_id], step):
+                    held.add((there.run_id, there.step))
+        return held
 
     def _delete(self, gone: Sequence[Checkpoint], reason: str) -> None:
         self._store.record([Dropped(c.run_id, c.step, reason) for c in gone])

@@ -77,7 +77,8 @@ def test_numbers_that_are_none_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [("a.csv", "", "no numbers"), ("a.jsonl", "{", "no JSON"), ("a.json", "[1]", "an object"),
-     ("missing.csv", None, "is not there")],
+     ("missing.csv", None, "is not there"),
+     ("runs.csv", "run,step,loss\n0.0,1,2.0\n1.0,1,3.0\n", "curves of several runs")],
 )  # fmt: skip
 def test_what_cannot_be_read(tmp_path: Path, name: str, text: str | None, told: str) -> None:
     path = tmp_path / name

@@ -27,6 +27,7 @@ from luthier.core.action import Action, Author, Continue, Plan, RollBack, Start 
 from luthier.core.errors import BusyError, OptionError  # noqa: E402
 from luthier.core.ledger import Entry  # noqa: E402
 from luthier.core.study import RunState, StudyView  # noqa: E402
+from luthier.handle import Ticket  # noqa: E402
 from luthier.worker.lock import ProcessLock  # noqa: E402
 from luthier.worker.target import load_target  # noqa: E402
 
@@ -91,6 +92,17 @@ class Planned:
             back = RollBack(run_id="0.0", to_step=self.back[1], reason="test")
             return [back, Continue(run_id="0.0", to_step=99, reason="test")]
         return []
+
+
+@dataclass(frozen=True, slots=True)
+class InTwo:
+    """One run in two slices."""
+
+    def decide(self, view: StudyView) -> Sequence[Action]:
+        if not view.runs:
+            return [Start(params=POINT, to_step=3, reason="test")]
+        paused = view.runs["0.0"].state is RunState.PAUSED
+        return [Continue(run_id="0.0", to_step=99, reason="test")] if paused else []
 
 
 @pytest.fixture
@@ -573,6 +585,24 @@ def test_a_run_without_checkpoints_is_forked_from_nothing(script: Path) -> None:
     search(script, "full")
     assert "begins anew" in luthier(script, "fork", "0", "lr=0.02").stderr
     assert "waits" in luthier(script, "fork", "0", "--at", "0", "lr=0.02").stdout
+
+
+def test_a_fork_that_waits_keeps_its_checkpoint(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCH_S", "0.02")
+    forked: list[Ticket] = []
+
+    def observe(store: Store, view: StudyView) -> None:
+        run = view.runs.get("0.0")
+        if not forked and run is not None and run.active and run.step >= 4:
+            forked.append(open_study(script.parent / "s.db").run(0).fork(3, lr=0.02))
+
+    result = search(script, InTwo(), observe=observe, workers=1, executor="local")
+    entry = forked[0].answer()
+    assert entry is not None
+    assert entry.state == "obeyed", entry.why
+    assert result.view.runs[entry.run_id].state is RunState.COMPLETED
 
 
 @pytest.mark.parametrize("name", ["best", "5", "before:1", "a,b", " "])

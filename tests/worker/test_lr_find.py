@@ -28,6 +28,10 @@ def test_divergence() -> None:
     assert diverged([1.0] * 5 + [9.0] * 3)
     assert not diverged([1.0, 0.9, 1.1])
     assert not diverged([])
+    falling = [-1.0 - n / 10 for n in range(40)]  # of a likelihood, say
+    assert not any(diverged(falling[:n]) for n in range(1, 40))
+    assert diverged([*falling, 20.0, 40.0, 80.0])
+    assert diverged([-1.0] * 5 + [9.0] * 3)
 
 
 def test_everything_is_put_back_bit_by_bit() -> None:

@@ -206,3 +206,20 @@ def test_words_for_every_case() -> None:
     assert "did not diverge" in words(apart, "job.py", "lr", space)
     none = LrFinding((1e-3,), (2.0,), (2.0,), {}, None, "mere noise")
     assert words(none, "job.py", "lr", space).endswith("no reliable answer: mere noise")
+
+
+def test_what_has_several_losses_a_step_is_refused() -> None:
+    def train(run: Any) -> None:
+        layer = torch.nn.Linear(2, 1)
+        optimizer = torch.optim.LBFGS(layer.parameters())
+
+        def closure() -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = layer(torch.ones(4, 2)).square().mean()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+
+    with pytest.raises(AttachError, match="LBFGS"):
+        range_test(train, {})

@@ -11,6 +11,7 @@ from luthier.core.errors import OptionError, StudyError, TargetError
 from luthier.core.onward import onward
 from luthier.core.script import root_of, script_of
 from luthier.executors.machine import n_threads_each
+from luthier.handle import check_writable
 from luthier.policies.hand import Hand
 from luthier.registry import from_recipe, make_policy, to_recipe
 from luthier.sitting import DEFAULT_STORE, Observer, busy, sit
@@ -107,6 +108,7 @@ def replay(
     With the seed it had (the default), on a CPU, the result is the same to the last bit.
     """
     study = open_study(store, name)
+    check_writable(study.store.path)
     lock = ProcessLock(study.store.paths.lock)
     if lock.owner() is not None:  # before anything is asked for, or its tuner would train it
         raise busy(study.store, lock)

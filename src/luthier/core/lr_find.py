@@ -74,11 +74,12 @@ def diverged(losses: Sequence[float]) -> bool:
     if not math.isfinite(losses[-1]):
         return True
     if len(losses) < N_YOUNG:  # averages of so few are mostly noise
-        return losses[-1] > EXPLODED * max(losses[: N_YOUNG // 3])
+        first = max(losses[: N_YOUNG // 3])
+        return losses[-1] - first > (EXPLODED - 1.0) * abs(first)
     smooth = smoothed(losses)
     low = float(smooth[N_YOUNG // 3 :].min())
     rise = float(smooth[-1]) - low
-    return low > 0 and rise > max((DIVERGED - 1.0) * low, SIGNAL * _noise(losses))
+    return rise > max((DIVERGED - 1.0) * abs(low), SIGNAL * _noise(losses))
 
 
 def suggest(lrs: Sequence[float], losses: Sequence[float]) -> LrFinding:

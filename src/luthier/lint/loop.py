@@ -10,6 +10,9 @@ from luthier.lint.finding import Finding, Rule, Severity
 
 _SCHEDULE = re.compile(r"sched|lr_?decay|warm_?up", re.IGNORECASE)
 _OPTIMIZER = re.compile(r"opt|^(sgd|adam\w*)$|solver", re.IGNORECASE)
+_CLEARED = re.compile(
+    r"\.grad\s*=\s*None|\.grad(\.data|\.detach\(\))?\.(zero_|fill_)\(|_foreach_zero_"
+)
 _SEEDS = re.compile(r"manual_seed|seed_everything|set_seed|seed_all|luthier\.tune|fix_seed")
 
 
@@ -132,7 +135,7 @@ class GradientsNeverCleared(Rule):
     def check(self, case: Case) -> Iterator[Finding]:
         """A loop that goes backward and steps an optimizer, in a script that never clears any."""
         source = _source(case)
-        if "zero_grad" in source.text or re.search(r"\.grad\s*=\s*None", source.text):
+        if "zero_grad" in source.text or _CLEARED.search(source.text):
             return
         for loop in _loops(source.tree):
             _, steps = _steps(source, loop)

@@ -99,6 +99,11 @@ class _Test:
 
     def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
         """Judge the loss of this step, and set the rate that the step is taken with."""
+        if type(optimizer).__name__ == "LBFGS":
+            raise AttachError(
+                "lr-find tries one rate per step, and a step of LBFGS is a line of its own with "
+                "several losses; expected an optimizer such as SGD or Adam."
+            )
         if not self._bases:
             self._begin()
         key = id(optimizer)

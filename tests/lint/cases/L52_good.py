@@ -8,6 +8,7 @@ def train(model: nn.Module, loader: DataLoader[torch.Tensor]) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     for x in loader:
         for p in model.parameters():
-            p.grad = None
+            if p.grad is not None:
+                p.grad.zero_()
         model(x).sum().backward()
         optimizer.step()
