@@ -93,6 +93,9 @@ def test_options_have_equal_shares(n: int) -> None:
         (lambda: Int(0.5, 2), DomainError, "whole"),  # type: ignore[arg-type]
         (lambda: Choice(), DomainError, "no options"),
         (lambda: Choice(1, 1), DomainError, "twice"),
+        (lambda: Choice(math.nan, 1), DomainError, "equal to nothing"),
+        (lambda: make_space({"a": [1, 2]}), DomainError, "expected Choice"),
+        (lambda: make_space({"lr/course": Float(0, 1)}), DomainError, "uses itself"),
         (lambda: Choice(print), DomainError, "string"),
         (lambda: Float(0, 1, prior=2), DomainError, "prior=2"),
         (lambda: Choice("a", prior="b"), DomainError, "prior='b'"),

@@ -43,4 +43,4 @@ def test_what_is_exported_says_of_which_step_it_is(tmp_path: Path) -> None:
     if step == 2:
         assert last.endswith("checkpoint of step 2")
     else:  # five steps take less than a second: only the last was saved
-        assert f"step {step}, where it was {worth:g} (step 2 itself was not saved)" in last
+        assert f"step {step}, by then {worth:g} (step 2 itself was not saved)" in last

@@ -313,3 +313,17 @@ def test_the_autopilot_waits_for_the_first_report(tmp_path: Path) -> None:
     assert len(probed) > 1
     assert all(len(run.curve) for run in probed.values())
     assert max(run.step for run in probed.values()) > 100, "one is raised"
+
+
+@pytest.mark.parametrize("policy", ["random", "asha", "freeze-thaw"])
+def test_a_finite_space_with_constraints_comes_to_its_end(tmp_path: Path, policy: str) -> None:
+    code = """
+    @luthier.tune(minimize="loss", max_steps=9, constraints=["a <= 2"],
+                  space={"a": luthier.Int(1, 4), "b": luthier.Choice("x", "y")})
+    def train(run):
+        for step in run.steps():
+            run.report(loss=run.params.a / step)
+    """
+    result = search(tmp_path, code, policy=policy, trials=10, executor="inline")
+    assert len(result.view.trials) == 4
+    assert result.store.closed == "finished"

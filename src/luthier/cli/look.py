@@ -188,9 +188,7 @@ def _checkpoint_words(best: api.Best) -> str:
     saved = best.checkpoint
     if saved is None or saved.step == best.step:
         return f"step {best.step:g}"
-    value = (
-        "" if best.checkpoint_value is None else f", where it was {number(best.checkpoint_value)}"
-    )
+    value = "" if best.checkpoint_value is None else f", by then {number(best.checkpoint_value)}"
     return f"step {saved.step:g}{value} (step {best.step:g} itself was not saved)"
 
 

@@ -251,6 +251,8 @@ class Choice(Domain):
                     "number, boolean, None or a tuple of these. Name the object with a string and "
                     "look it up in your code."
                 )
+            if option != option:
+                raise DomainError("Choice option nan is equal to nothing, not even to itself.")
         if len({(type(option), option) for option in options}) < len(options):
             raise DomainError(f"Choice{options!r} has an option twice.")
         self._check()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.constraint import Constraint
+from luthier.core.course import is_extra
 from luthier.core.domain import Choice, Constant, Domain, Float, Int, Value, as_tuple
 from luthier.core.errors import ConditionError, ConstraintError, DomainError, PointError
 
@@ -158,6 +159,8 @@ def make_space(
     for name in space:
         if not isinstance(name, str) or not name:
             raise DomainError(f"a parameter is named {name!r}; expected a text that is not empty.")
+        if is_extra(name):
+            raise DomainError(f"{name!r} is a name that Luthier uses itself; choose another.")
         if isinstance(values := space[name], list):
             told = ", ".join(map(repr, values))
             raise DomainError(

@@ -14,6 +14,8 @@ _N_EVEN = 4096  # … and drawn evenly at last: a sampler that has settled may o
 def draw(view: StudyView, sampler: Sampler, n: int) -> list[dict[str, Value]]:
     """Up to `n` points; fewer when the sampler, or a finite space, has no more.
 
+    ConstraintError where not even a first is found.
+
     The first point of a study whose space has a prior is the default point. The numbers behind
     trial k depend on the study's seed and k alone, however many workers there are.
     """
@@ -46,7 +48,7 @@ def _next(view: StudyView, sampler: Sampler) -> dict[str, Value] | None:
                 return point
         if len(rows) < block:
             return None
-    if n_new:
+    if n_new and not tried:  # else what is allowed has been tried, or is all but impossible to find
         raise ConstraintError(
             f"none of {n_new} points drawn meets {[str(c) for c in space.constraints]}; "
             "narrow the domains to where the constraints hold."
