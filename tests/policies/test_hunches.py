@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from luthier.core.action import Start
 from luthier.core.domain import Choice, Float, Int
-from luthier.core.space import make_space
+from luthier.core.space import Params, Space, make_space
+from luthier.core.study import Study, StudyView
+from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.hunches import belief_of, with_hunches
+from luthier.samplers.random import Random
 
 
 def test_names_that_are_known_get_a_prior() -> None:
@@ -17,7 +21,7 @@ def test_names_that_are_known_get_a_prior() -> None:
     domains = with_hunches(adam).domains
     assert domains["learning_rate"].prior == 1e-3
     assert domains["learning_rate"].confidence == "high"
-    assert domains["beta1"].confidence == "low"
+    assert domains["beta1"].confidence == "medium"
     assert domains["beta1"].prior == 0.9
     assert [domains[n].prior for n in ("speed", "depth", "opt")] == [None] * 3
     momentum = make_space({"lr": Float(1e-5, 1.0, log=True), "momentum": Float(0.0, 0.99)})
@@ -34,7 +38,7 @@ def test_advice_on_decay_is_not_on_a_penalty_in_the_loss() -> None:
 def test_an_epoch_of_small_batches_makes_more_updates() -> None:
     domains = with_hunches(make_space({"batch_size": Int(8, 512, log=True)})).domains
     assert domains["batch_size"].prior == 32
-    assert domains["batch_size"].confidence == "low"
+    assert domains["batch_size"].confidence == "medium"
 
 
 def test_what_people_count_in_different_ways_is_not_guessed() -> None:
@@ -48,7 +52,7 @@ def test_a_rate_is_known_to_a_factor_however_wide_its_range() -> None:
         space = make_space({"lr": Float(low, 10.0, log=True), "momentum": Float(0.0, 0.99)})
         assert with_hunches(space).domains["lr"].confidence == surest, low
     decay = make_space({"weight_decay": Float(1e-9, 1.0, log=True)}).domains
-    assert with_hunches(make_space(decay)).domains["weight_decay"].confidence == "low"
+    assert with_hunches(make_space(decay)).domains["weight_decay"].confidence == "medium"
 
 
 def test_a_name_is_asked_where_a_stated_prior_looks_wrong() -> None:
@@ -112,3 +116,19 @@ def test_the_best_is_not_taken_to_lie_at_the_edge() -> None:
     decay = domains["weight_decay"]
     assert decay.prior is not None
     assert 0.2 < decay.to_unit(decay.prior) < 0.3
+
+
+def test_the_first_point_is_what_names_take_for_best() -> None:
+    def first(space: Space) -> Params:
+        view = StudyView(Study("s", space, "loss", max_steps=9), {}, {}, n_free=1, n_new=1)
+        (action,) = FreezeThaw(Random()).decide(view)
+        assert isinstance(action, Start)
+        return action.params
+
+    rate = Float(1e-8, 10.0, log=True)
+    point = first(make_space({"lr": rate, "beta1": Float(0.0, 1.0), "speed": Float(0.0, 4.0)}))
+    assert (point["lr"], point["beta1"], point["speed"]) == (1e-3, 0.9, 2.0)
+    stated = first(make_space({"lr": replace(rate, prior=1e-7), "beta1": Float(0.0, 1.0)}))
+    assert (stated["lr"], stated["beta1"]) == (1e-7, 0.9)
+    nameless = first(make_space({"speed": Float(0.0, 4.0)}))
+    assert nameless["speed"] != 2.0, "drawn as any other"

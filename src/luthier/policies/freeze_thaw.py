@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 
 _EVEN_EVERY = 6  # one in so many of the first points owes nothing to priors
 _N_BELIEVED = 64  # points drawn from priors, of which the first that is new starts,
-_N_DRAWN = 3  # or where they are stated, the likeliest of so many
+_N_DRAWN = 3  # each the likeliest of so many
 _ETA_UNSURE = 2  # one run in so many goes on to the next rung while first losses say little
 _N_AT_LEAST = 9  # runs before the model, however long they are
 _LATE_SHARE = 0.25  # of the decisions look after one who sits at chance, and may take off late,
@@ -158,11 +158,11 @@ def _after(view: StudyView, action: Action) -> StudyView:
 def _first_point(
     view: StudyView, sampler: Sampler, rng: np.random.Generator
 ) -> dict[str, Value] | None:
-    """A point from the priors that are not doubted; of a list, the very first is the place nearest
-    to what was stated.
+    """A point from the priors that are not doubted; the very first is what they take for best, or
+    of a list the place nearest to it (to what was stated, where anything was).
 
-    None for the very first elsewhere, which is the default point; without any prior; and for one in
-    `_EVEN_EVERY`: what lies elsewhere must be seen, or no prior could be found wrong.
+    None without any prior, and for one in `_EVEN_EVERY`: what lies elsewhere must be seen, or no
+    prior could be found wrong.
     """
     space = view.study.space
     runs = list(view.current().values())
@@ -173,13 +173,12 @@ def _first_point(
               if space.domains[n].prior is not None
               and belief.space.domains[n].prior == space.domains[n].prior]  # fmt: skip
     number, places = len(view.trials), encoding.places
-    if number == 0 and stated and places is not None:
-        drawn = _nearest_default(places, space, stated)
+    if number == 0 and belief.names:
+        drawn = _nearest_default(places, belief.space, stated or belief.names)
     elif not belief.names or number % _EVEN_EVERY == 0:
         return None
     else:
-        drawn = _drawn(belief, places, rng)
-        drawn = _likeliest(drawn, belief) if stated else drawn
+        drawn = _likeliest(_drawn(belief, places, rng), belief)
     tried = [trial.params for trial in view.trials.values()]
     for unit in drawn:
         point = space.from_unit(unit)
@@ -188,8 +187,10 @@ def _first_point(
     return None
 
 
-def _nearest_default(places: Array, space: Space, names: Sequence[str]) -> Array:
-    """Places, nearest first to the default of some parameters."""
+def _nearest_default(places: Array | None, space: Space, names: Sequence[str]) -> Array:
+    """Places, nearest first to the default of some parameters; without places the default."""
+    if places is None:
+        return space.to_unit(space.default())[None]
     columns = [space.names.index(name) for name in names]
     away = np.abs(places - space.to_unit(space.default()))[:, columns].sum(axis=1)
     return places[np.argsort(away, kind="stable")]

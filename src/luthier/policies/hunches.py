@@ -1,8 +1,8 @@
 """What a parameter's name lets one expect, where the user has stated no prior.
 
 Most spaces come without priors, yet a `learning_rate` is a learning rate. What is known of the
-optimizer's parameters (`luthier explain lr`) becomes a faint prior: it draws the first points, and
-is dropped as any other when what was seen speaks against it.
+optimizer's parameters (`luthier explain lr`) becomes a prior: it draws the first points, and is
+dropped as any other when what was seen speaks against it.
 """
 
 import math
@@ -28,12 +28,12 @@ _UNCLEAR = re.compile(r"^l2(_|$)|warm_?up", re.IGNORECASE)
 # a step is most often an epoch, of which a small batch makes more updates (arXiv:1804.07612)
 _PER_EPOCH = {"batch_size": 32.0}
 _RATE_DECADES = 0.7  # a learning rate is known to a factor of five, however wide its range
+_SURE: Confidence = "medium"  # of what is no rate
 _EDGE = 0.25  # whoever chose a range of magnitudes took the best to lie inside
 
 
 def with_hunches(space: Space) -> Space:
-    """The space with priors for the numbers whose names are known: of low confidence, but for a
-    learning rate in a wide range."""
+    """The space with priors for the numbers whose names are known."""
     meant = {name: None if _UNCLEAR.search(name) else known(name) for name in space.names}
     ids = {one.id for one in meant.values() if one is not None}
     optimizers = _ADAM if ids & {"beta1", "beta2"} else _MOMENTUM if "momentum" in ids else set()
@@ -92,17 +92,16 @@ def _with_hunch(name: str, domain: Float | Int, usual: list[float]) -> Float | I
     middle = min(max(middle, domain.low), domain.high)
     if isinstance(domain, Int):
         place = _inside(domain.to_unit(round(middle)), domain)
-        return replace(domain, prior=domain.from_unit(place), confidence="low")
+        return replace(domain, prior=domain.from_unit(place), confidence=_SURE)
     sure = _confidence(decades_of_rate(name, domain))
     place = _inside(domain.to_unit(middle), domain)
     return replace(domain, prior=domain.from_unit(place), confidence=sure)
 
 
 def _confidence(decades: float | None) -> Confidence:
-    """The surest whose standard deviation is not below what a learning rate is known to; low for
-    what is no rate."""
+    """The surest whose standard deviation is not below what a learning rate is known to."""
     if decades is None:
-        return "low"
+        return _SURE
     wide_enough = [c for c, spread in SPREADS.items() if spread * decades >= _RATE_DECADES]
     return min(wide_enough, key=SPREADS.__getitem__, default="low")
 
