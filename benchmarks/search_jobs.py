@@ -4,7 +4,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from search_venvs import SLOW, VENVS, venv_of
 
 from luthier.core.action import Action
 from luthier.core.study import Run, StudyView
+from luthier.core.space import Space
 from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
 from luthier.models.encoding import Encoding
@@ -25,7 +26,8 @@ from luthier.policies.picture import Picture
 from luthier.simulation import policy_on, simulate
 from luthier.tables import Table, load_table, tables_of
 
-OURS = ("freeze-thaw", "asha", "hyperband", "halving", "one-epoch", "random")
+NAMELESS = "freeze-thaw-nameless"  # that sees nothing in the names of parameters
+OURS = ("freeze-thaw", NAMELESS, "asha", "hyperband", "halving", "one-epoch", "random")
 PEERS = tuple(policy for venv in VENVS.values() for policy in venv.policies)
 KEYS = ("task", "policy", "budget", "workers", "seed")
 
@@ -75,9 +77,11 @@ def jobs(
 def run(job: Job) -> dict[str, Any]:
     """Search once with a policy of ours; the line for the file."""
     table = load_table(Path(job.folder), job.name)
+    if job.policy == NAMELESS:
+        table = without_names(table)
     began_s = time.process_time()
     watch = None
-    policy = policy_on(table, job.policy)
+    policy = policy_on(table, job.policy.removesuffix("-nameless"))
     if isinstance(policy, FreezeThaw):
         policy = watch = Watch(policy, table)
     outcome = simulate(table, policy, budget_runs=job.budget, n_workers=job.workers, seed=job.seed)
@@ -85,6 +89,19 @@ def run(job: Job) -> dict[str, Any]:
     cpu_s = time.process_time() - began_s
     line = line_of(job.as_line(), outcome.regret, outcome.decision_ms, cpu_s)
     return {**line, "covered": int((np.abs(scores) <= Z80).sum()), "predicted": len(scores)}
+
+
+def without_names(table: Table) -> Table:
+    """The same table with parameters called x0, x1, …"""
+    new = {name: f"x{i}" for i, name in enumerate(table.space.domains)}
+    domains = {
+        new[name]: replace(
+            domain, when={new[k]: v for k, v in domain.when.items()} if domain.when else None
+        )
+        for name, domain in table.space.domains.items()
+    }
+    points = tuple({new[name]: value for name, value in point.items()} for point in table.points)
+    return replace(table, space=Space(domains), points=points)
 
 
 class Watch:
