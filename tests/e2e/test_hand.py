@@ -26,6 +26,7 @@ from luthier.contracts import Store  # noqa: E402
 from luthier.core.action import Action, Author, Continue, Plan, RollBack, Start  # noqa: E402
 from luthier.core.errors import BusyError, OptionError  # noqa: E402
 from luthier.core.ledger import Entry  # noqa: E402
+from luthier.core.script import script_of  # noqa: E402
 from luthier.core.study import RunState, StudyView  # noqa: E402
 from luthier.handle import Ticket  # noqa: E402
 from luthier.worker.lock import ProcessLock  # noqa: E402
@@ -198,6 +199,16 @@ def test_rollback_and_redo_is_the_same_to_the_last_bit(script: Path) -> None:
     replayed, new_id = api.replay(script.parent / "s.db", "back", "0.0")
     assert same(weights(back, "0.0"), weights(replayed, new_id))
     assert not same(weights(back, "0.0"), weights(straight, "0.0"))
+
+
+def test_a_change_that_waited_behind_a_rollback_is_replayed(script: Path) -> None:
+    plan: Plan = ((2.0, {"clip": 1.0}), (6.0, {"lr": 0.05}))
+    back = search(script, Planned(plan, back=(4, 2.0)), name="back")
+    view, diary = back.view, back.store.diary()
+    assert [e.obeyed for e in diary] == [1, 2, 5, 3, 4], "the change at 6 came after the rollback"
+    assert script_of(view, diary, "0.0") == ((2.0, {"clip": 1.0}), (6.0, {"lr": 0.05}))
+    replayed, new_id = api.replay(script.parent / "s.db", "back", "0.0")
+    assert same(weights(back, "0.0"), weights(replayed, new_id))
 
 
 def test_a_mid_step_checkpoint_goes_on_exactly(script: Path) -> None:

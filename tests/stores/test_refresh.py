@@ -108,6 +108,7 @@ def test_a_store_of_an_older_version_is_brought_up_to_date_by_a_reader(tmp_path:
             db.execute(f"ALTER TABLE {table} DROP COLUMN revision")
         for column in ("pausing_s", "n_starts"):
             db.execute(f"ALTER TABLE run DROP COLUMN {column}")
+        db.execute("ALTER TABLE action DROP COLUMN obeyed")
         db.execute("PRAGMA user_version=2")
     db.close()
     reader = SqliteStore.open(path)

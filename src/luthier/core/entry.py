@@ -23,6 +23,7 @@ class Entry:
     why: str = ""  # it was refused, or what is to be known about it
     before: Mapping[str, Value] = field(default_factory=dict)
     ticket: str = ""
+    obeyed: int = 0  # its place among all that were obeyed: a change may wait for its step
 
     @property
     def parent(self) -> str:

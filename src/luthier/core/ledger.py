@@ -44,6 +44,7 @@ class Ledger:
         self.diary: dict[int, Entry] = {}
         self.elapsed_s = 0.0
         self.closed = ""
+        self._n_obeyed = 0
         self._losses: dict[str, Series] = {}
         self._grown: set[str] = set()  # runs whose frozen curve is older than their series
 
@@ -58,6 +59,11 @@ class Ledger:
     def restore(self, run: Run) -> None:
         """Put a run that was read from a store in its place."""
         self.runs[run.id] = self._with_origin(run)
+
+    def restore_entry(self, entry: Entry) -> None:
+        """Put an action that was read from a store in its place."""
+        self.diary[entry.number] = entry
+        self._n_obeyed = max(self._n_obeyed, entry.obeyed)
 
     def view(self, n_free: int = 0, n_new: int = 0) -> StudyView:
         """The picture as it stands; later events do not change it."""
@@ -140,9 +146,10 @@ class Ledger:
 
     def _obeyed(self, event: Obeyed) -> None:
         entry, run = self.diary[event.number], self.runs[event.run_id]
+        self._n_obeyed += 1
         self.diary[event.number] = replace(
             entry, run_id=run.id, state="obeyed", step=event.step, read_back=event.read_back,
-            before=event.before,
+            before=event.before, obeyed=self._n_obeyed,
         )  # fmt: skip
         self._update(
             run.id,

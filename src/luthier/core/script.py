@@ -35,7 +35,7 @@ def script_of(view: StudyView, diary: Sequence[Entry], run_id: str) -> Plan:
         if changed:
             found.append((run.parent.step, changed))
     start = dict(view.trials[root_of(view, run_id).trial].params)
-    for entry in diary:
+    for entry in sorted(diary, key=lambda e: (e.obeyed, e.number)):  # one may wait for its step
         if entry.run_id == run_id and entry.state == "obeyed" and isinstance(entry.action, Fork):
             if own := extras(entry.action.params):
                 found.append((run.parent.step if run.parent else 0.0, own))

@@ -19,7 +19,7 @@ _RUN = (
     "key, id, trial, params, to_step, parent, state, step, train_s, pausable, reason, error, "
     "heard, seed, held, read_back, pausing_s, n_starts"
 )
-_ACTION = "number, kind, run, fields, asked_s, state, step, read_back, why, before, ticket"
+_ACTION = "number, kind, run, fields, asked_s, state, step, read_back, why, before, ticket, obeyed"
 
 
 @final
@@ -87,7 +87,7 @@ class Loader:
         for row in self._db.execute(
             f"SELECT {_ACTION} FROM action WHERE study = ? AND revision > ? ORDER BY number", news
         ):
-            self._ledger.diary[row[0]] = _entry(row, read)
+            self._ledger.restore_entry(_entry(row, read))
             numbers.append(row[0])
         self._seen = revision
         return tuple(run_ids), tuple(numbers)
@@ -189,10 +189,10 @@ def _run(
 
 
 def _entry(row: tuple[Any, ...], read: dict[str, dict[str, Any]]) -> Entry:
-    number, kind, run_id, shown, asked_s, state, step, read_back, why, before, ticket = row
+    number, kind, run_id, shown, asked_s, state, step, read_back, why, before, ticket, obeyed = row
     return Entry(
         number, action_from_json(kind, json.loads(shown)), asked_s, run_id, state, step,
-        _params(read_back, read), why, _params(before, read), ticket,
+        _params(read_back, read), why, _params(before, read), ticket, obeyed,
     )  # fmt: skip
 
 

@@ -97,6 +97,10 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE run ADD COLUMN pausing_s REAL NOT NULL DEFAULT 0;
     ALTER TABLE run ADD COLUMN n_starts INTEGER NOT NULL DEFAULT 0;
     """,
+    # in which order actions were obeyed
+    """
+    ALTER TABLE action ADD COLUMN obeyed INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

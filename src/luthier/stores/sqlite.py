@@ -365,10 +365,11 @@ class SqliteStore:
     def _write_entry(self, entry: Entry) -> None:
         shown = {f.name: getattr(entry.action, f.name) for f in fields(entry.action)}
         self._db.execute(
-            "INSERT OR REPLACE INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (self._key, entry.number, kind_of(entry.action), entry.run_id, json.dumps(shown),
              entry.time_s, entry.state, entry.step, json.dumps(dict(entry.read_back)), entry.why,
-             json.dumps(dict(entry.before)), entry.ticket, self._revision),
+             json.dumps(dict(entry.before)), entry.ticket, self._revision,
+             entry.obeyed),
         )  # fmt: skip
 
     def _run_key(self, run_id: str) -> int:
