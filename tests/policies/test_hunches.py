@@ -7,7 +7,7 @@ import numpy as np
 from luthier.core.action import Start
 from luthier.core.domain import Choice, Float, Int
 from luthier.core.space import Params, Space, make_space
-from luthier.core.study import Study, StudyView
+from luthier.core.study import Run, Study, StudyView, Trial
 from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.hunches import belief_of, with_hunches
 from luthier.samplers.random import Random
@@ -118,17 +118,40 @@ def test_the_best_is_not_taken_to_lie_at_the_edge() -> None:
     assert 0.2 < decay.to_unit(decay.prior) < 0.3
 
 
-def test_the_first_point_is_what_names_take_for_best() -> None:
-    def first(space: Space) -> Params:
-        view = StudyView(Study("s", space, "loss", max_steps=9), {}, {}, n_free=1, n_new=1)
-        (action,) = FreezeThaw(Random()).decide(view)
-        assert isinstance(action, Start)
-        return action.params
+def next_point(space: Space, *tried: Params) -> Params:
+    trials = {n: Trial(n, params) for n, params in enumerate(tried)}
+    runs = {f"{n}.0": Run(f"{n}.0", n, params, 1.0) for n, params in enumerate(tried)}
+    view = StudyView(Study("s", space, "loss", max_steps=9), trials, runs, n_free=1, n_new=1)
+    (action,) = FreezeThaw(Random()).decide(view)
+    assert isinstance(action, Start)
+    return action.params
 
+
+def test_the_first_point_is_what_names_take_for_best() -> None:
     rate = Float(1e-8, 10.0, log=True)
-    point = first(make_space({"lr": rate, "beta1": Float(0.0, 1.0), "speed": Float(0.0, 4.0)}))
+    point = next_point(make_space({"lr": rate, "beta1": Float(0.0, 1.0), "speed": Float(0.0, 4.0)}))
     assert (point["lr"], point["beta1"], point["speed"]) == (1e-3, 0.9, 2.0)
-    stated = first(make_space({"lr": replace(rate, prior=1e-7), "beta1": Float(0.0, 1.0)}))
+    stated = next_point(make_space({"lr": replace(rate, prior=1e-7), "beta1": Float(0.0, 1.0)}))
     assert (stated["lr"], stated["beta1"]) == (1e-7, 0.9)
-    nameless = first(make_space({"speed": Float(0.0, 4.0)}))
+    nameless = next_point(make_space({"speed": Float(0.0, 4.0)}))
     assert nameless["speed"] != 2.0, "drawn as any other"
+
+
+def test_where_names_say_otherwise_the_second_point_is_theirs() -> None:
+    rate = Float(1e-8, 10.0, log=True, prior=1e-7)
+    space = make_space({"lr": rate, "beta1": Float(0.0, 1.0)})
+    assert next_point(space, next_point(space)) == {"lr": 1e-3, "beta1": 0.9}
+    alike = make_space({"lr": replace(rate, prior=3e-3), "beta1": Float(0.0, 1.0)})
+    assert next_point(alike, next_point(alike))["beta1"] != 0.9, "drawn as any other"
+
+
+def test_what_a_point_does_not_have_says_nothing_of_it() -> None:
+    momentum = Float(0.0, 1.0, prior=0.9, when={"optimizer": "sgd"})
+    space = make_space({"optimizer": Choice("adam", "sgd"), "momentum": momentum})
+    belief = belief_of(space, np.empty((0, 2)), np.empty(0))
+    units = np.array([space.to_unit(p) for p in (
+        {"optimizer": "adam"}, {"optimizer": "sgd", "momentum": 0.9},
+        {"optimizer": "sgd", "momentum": 0.1})])  # fmt: skip
+    without, near, far = belief.log_density(units)
+    assert far < without < near
+    assert belief.log_density(units, belief.unconditional).tolist() == [0.0, 0.0, 0.0]

@@ -44,11 +44,23 @@ class Belief:
             n for n in space.names if space.domains[n].prior is not None and n not in dropped
         )
 
-    def log_density(self, units: Array) -> Array:
-        """Up to a constant; zero everywhere without priors. `units` (n, d), result (n,)."""
+    @property
+    def unconditional(self) -> tuple[str, ...]:
+        """Of its names those of parameters that every point has."""
+        return tuple(name for name in self.names if not self.space.domains[name].when)
+
+    def log_density(self, units: Array, names: Sequence[str] | None = None) -> Array:
+        """Up to a constant; zero everywhere without priors. `units` (n, d), result (n,). Of `names`
+        alone, where given; what a point does not have says nothing of it."""
+        names = self.names if names is None else names
         total = np.zeros(len(units))
-        for name in self.names:
-            total += np.log(self._density(name, units[:, self.space.names.index(name)]))
+        has = None
+        for name in names:
+            density = np.log(self._density(name, units[:, self.space.names.index(name)]))
+            if self.space.domains[name].when:
+                has = has or [self.space.from_unit(unit).keys() for unit in units]
+                density = np.where([name in keys for keys in has], density, 0.0)
+            total += density
         return total
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:

@@ -37,6 +37,7 @@ _EVEN_EVERY = 6  # one in so many of the first points owes nothing to priors
 _N_BELIEVED = 64  # points drawn from priors, of which the first that is new starts,
 _N_DRAWN = 3  # each the likeliest of so many
 _ETA_UNSURE = 2  # one run in so many goes on to the next rung while first losses say little
+_FAR = 0.15  # of a range: apart so far, what was stated and what the name says are tried both
 _N_AT_LEAST = 9  # runs before the model, however long they are
 _LATE_SHARE = 0.25  # of the decisions look after one who sits at chance, and may take off late,
 _LATE_FROM, _LATE_LEFT = 2.5, 7.2  # from so many trainings on, or where so many are left
@@ -159,7 +160,8 @@ def _first_point(
     view: StudyView, sampler: Sampler, rng: np.random.Generator
 ) -> dict[str, Value] | None:
     """A point from the priors that are not doubted; the very first is what they take for best, or
-    of a list the place nearest to it (to what was stated, where anything was).
+    of a list the place nearest to it (to what was stated, where anything was). The second is what
+    names alone say, where that is far from what was stated.
 
     None without any prior, and for one in `_EVEN_EVERY`: what lies elsewhere must be seen, or no
     prior could be found wrong.
@@ -173,8 +175,10 @@ def _first_point(
               if space.domains[n].prior is not None
               and belief.space.domains[n].prior == space.domains[n].prior]  # fmt: skip
     number, places = len(view.trials), encoding.places
-    if number == 0 and belief.names:
-        drawn = _nearest_default(places, belief.space, stated or belief.names)
+    if number == 0 and (stated or belief.unconditional):
+        drawn = _nearest_default(places, belief.space, stated or belief.unconditional)
+    elif number == 1 and stated and (other := _otherwise(belief, stated)):
+        drawn = _nearest_default(places, belief.also, other)
     elif not belief.names or number % _EVEN_EVERY == 0:
         return None
     else:
@@ -185,6 +189,23 @@ def _first_point(
         if point not in tried and space.feasible(point):
             return point
     return None
+
+
+def _otherwise(belief: Belief, stated: Sequence[str]) -> list[str]:
+    """The parameters of which names say something, where that is far from what was stated."""
+    domains = belief.also.domains
+    told = [name for name in belief.also.names
+            if domains[name].prior is not None and not domains[name].when]  # fmt: skip
+    far = [
+        name for name in set(told) & set(stated)
+        if abs(_default_unit(belief.space, name) - _default_unit(belief.also, name)) > _FAR
+    ]  # fmt: skip
+    return told if far else []
+
+
+def _default_unit(space: Space, name: str) -> float:
+    domain = space.domains[name]
+    return domain.to_unit(domain.default())
 
 
 def _nearest_default(places: Array | None, space: Space, names: Sequence[str]) -> Array:
@@ -205,5 +226,5 @@ def _drawn(belief: Belief, places: Array | None, rng: np.random.Generator) -> Ar
 
 def _likeliest(units: Array, belief: Belief) -> Array:
     """Of every `_N_DRAWN` the one that is believed most."""
-    density, n = belief.log_density(units), _N_DRAWN
+    density, n = belief.log_density(units, belief.unconditional), _N_DRAWN
     return units[[i + int(np.argmax(density[i : i + n])) for i in range(0, len(units), n)]]
