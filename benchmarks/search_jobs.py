@@ -13,8 +13,8 @@ from peers.line import line_of
 from search_venvs import SLOW, VENVS, venv_of
 
 from luthier.core.action import Action
-from luthier.core.study import Run, StudyView
 from luthier.core.space import Space
+from luthier.core.study import Run, StudyView
 from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
 from luthier.models.encoding import Encoding
