@@ -70,11 +70,12 @@ class Ticket:
         finally:
             store.close()
 
-    def onward(self) -> str:
-        """How the study goes on, and does what waits; empty for an imported one."""
+    def onward(self, where: str = "") -> str:
+        """How the study goes on, and does what waits; empty for an imported one. `where`: as of
+        `core.onward`."""
         store = SqliteStore.open(self.path, self.study)
         try:
-            return onward(self.study, store.recipe)
+            return onward(self.study, store.recipe, where)
         finally:
             store.close()
 

@@ -1,7 +1,6 @@
 """One run that the caller trains itself, recorded and open to every hand."""
 
 import math
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from luthier.environment import environment
 from luthier.executors.here import HereExecutor
 from luthier.policies.hand import Hand
 from luthier.registry import to_recipe
-from luthier.sitting import DEFAULT_STORE, begin, bring_in, busy
+from luthier.sitting import DEFAULT_STORE, begin, bring_in, busy, on_interrupt
 from luthier.stores.sqlite import SqliteStore
 from luthier.stores.sqlite_file import list_studies
 from luthier.tuner import Tuner
@@ -103,15 +102,8 @@ def _pausing_on_interrupt(tuner: Tuner) -> Iterator[None]:
             raise KeyboardInterrupt
         print("\nPausing the run after its step; once more to stop at once.", file=sys.stderr)
 
-    try:
-        before = signal.signal(signal.SIGINT, handle)
-    except ValueError:  # not the main thread: whoever owns that decides
+    with on_interrupt(handle):
         yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
     if n_interrupts:
         raise KeyboardInterrupt from None
 

@@ -200,9 +200,16 @@ def _pausing_on_interrupt(tuner: Tuner, executor: Executor, policy: Policy) -> I
         else:
             executor.kill()
 
+    with on_interrupt(handle):
+        yield
+
+
+@contextmanager
+def on_interrupt(handle: Callable[[int, object], None]) -> Iterator[None]:
+    """Have Ctrl-C call `handle` in the block; not outside of the main thread, whose it is."""
     try:
         before = signal.signal(signal.SIGINT, handle)
-    except ValueError:  # not the main thread: whoever owns that decides
+    except ValueError:
         yield
         return
     try:

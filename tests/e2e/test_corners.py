@@ -230,7 +230,7 @@ def test_options_that_mean_nothing(tmp_path: Path, options: dict[str, object]) -
     ["asha", "hyperband", "halving", "one-epoch", "pasha", "bohb", "asha-stopping", "median",
      "freeze-thaw"],
 )  # fmt: skip
-def test_a_metric_that_comes_with_every_third_step(
+def test_a_metric_that_comes_seldom(
     tmp_path: Path, policy: str, every: int, attached: bool
 ) -> None:
     path = tmp_path / "third.py"
@@ -275,13 +275,14 @@ def test_who_begin_at_once_get_a_study_each(tmp_path: Path) -> None:
 
 
 def test_resume_takes_the_newest_that_is_open(tmp_path: Path) -> None:
-    path = tmp_path / "job.py"
-    path.write_text(
-        "import luthier\n@luthier.tune(minimize='loss', space={'x': luthier.Float(0.0, 1.0)})\n"
-        "def train(run):\n    run.report(loss=run.params.x)\n"
+    train = tunable(
+        tmp_path,
+        """
+    @luthier.tune(minimize='loss', space={'x': luthier.Float(0.0, 1.0)})
+    def train(run):
+        run.report(loss=run.params.x)
+    """,
     )
-    train = load_target(str(path))
-    assert isinstance(train, Tunable)
     store = tmp_path / "s.db"
     for name in ("open", "done"):
         result = train.search(trials=1, store=store, name=name, executor="inline")

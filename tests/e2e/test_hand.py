@@ -550,7 +550,8 @@ def test_what_is_asked_while_the_executor_closes_is_done(
 
 def test_without_a_tuner_only_what_trains_waits(script: Path) -> None:
     search(script, "full", observe=pause_at_2)
-    assert "waits for luthier resume net-1" in luthier(script, "fork", "0", "lr=0.02").stdout
+    told = luthier(script, "fork", "0", "lr=0.02").stdout
+    assert "waits for luthier resume net-1 --store s.db" in told
     assert "obeyed" in luthier(script, "set", "0", "lr=0.005").stdout
     wrong = luthier(script, "fork", "0", "lr=9")
     assert wrong.returncode == 1

@@ -152,7 +152,8 @@ class Tunable:
             named = policy is None or isinstance(policy, str)
             player = nursed(player, nurse if named else bool(nurse), study)
         findings = self._lint(study.space, trials) if lint else None
-        pickled = self._pickled()
+        place = self._place()
+        pickled = None if place else self._pickled()
         recipe = {
             "policy": to_recipe(player) if player else None,
             "executor": executor,
@@ -171,7 +172,8 @@ class Tunable:
         else:
             player.decide(StudyView(study, {}, {}))  # a policy that cannot work here says so now
         made = begin(path, name, self._stem(), lambda name: (
-            replace(study, name=name), {**recipe, "target": self._target(path, name)}
+            replace(study, name=name),
+            {**recipe, "target": place or f"pickle:{StudyPaths.beside(path, name).function}"},
         ))  # fmt: skip
         if pickled is not None:
             made.paths.function.parent.mkdir(parents=True, exist_ok=True)
@@ -250,10 +252,6 @@ class Tunable:
         file = getattr(module, "__file__", None)
         return Path(file).resolve() if file and Path(file).is_file() else None
 
-    def _target(self, store: Path, study: str) -> str:
-        """The text that finds this function again."""
-        return self._place() or f"pickle:{StudyPaths.beside(store, study).function}"
-
     def _place(self) -> str:
         """FILE:NAME of it; empty where no file has it."""
         file, module = self._file(), sys.modules.get(self.function.__module__)
@@ -262,10 +260,8 @@ class Tunable:
                 return f"{file}:{name}"
         return ""
 
-    def _pickled(self) -> bytes | None:
+    def _pickled(self) -> bytes:
         """The function, where no file has it."""
-        if self._place():
-            return None
         import cloudpickle
 
         try:

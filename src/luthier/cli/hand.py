@@ -282,7 +282,9 @@ def obeyed_words(entry: "Entry") -> str:
 def unanswered_words(ticket: "Ticket") -> str:
     """What an action waits for."""
     if not ticket.is_heard() and ticket.answer() is None:
-        how = ticket.onward()
+        from luthier.cli.look import where_of
+
+        how = ticket.onward(where_of(str(ticket.path)))
         return f"asked; nobody tunes the study, so it waits for {how}" if how else (
             "asked; but the study is imported, and nobody can train it here")  # fmt: skip
     return ("asked; it has not been answered yet: a change for a later step waits for that, "

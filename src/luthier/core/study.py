@@ -181,8 +181,9 @@ class StudyView:
         found = self.current()
         for run in self.runs.values():
             told = found[run.trial]
-            better = told.state is not RunState.COMPLETED or run.best_loss < told.best_loss
-            if run.state is RunState.COMPLETED and better:
+            if run is told or run.state is not RunState.COMPLETED:
+                continue
+            if told.state is not RunState.COMPLETED or run.best_loss < told.best_loss:
                 found[run.trial] = run
         return found
 

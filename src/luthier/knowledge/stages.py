@@ -1,5 +1,6 @@
 """In which order the parameters of a space are tuned, by their importance (chapter 14.4)."""
 
+from luthier.core.domain import Domain
 from luthier.core.space import Space
 from luthier.knowledge.hyperparameter import known
 
@@ -23,7 +24,11 @@ def stages(space: Space) -> list[tuple[str, ...]]:
 
 
 def _place(name: str, space: Space) -> int:
-    domain, found = space.domains[name], known(name)
-    if found is not None and found.last:
-        return _LAST
+    found = known(name)
+    return _LAST if found is not None and found.last else tier_of(name, space.domains[name])
+
+
+def tier_of(name: str, domain: Domain) -> int:
+    """The stated tier, or an earlier one that the name is known for."""
+    found = known(name)
     return min(domain.tier, found.tier) if found is not None else domain.tier

@@ -8,7 +8,7 @@ from typing import final
 from luthier.analysis.case import Case, Source
 from luthier.analysis.sites import Site
 from luthier.core.domain import Choice, Constant, Domain, Float, Int, Value
-from luthier.knowledge.hyperparameter import known
+from luthier.knowledge.stages import tier_of
 from luthier.lint.finding import Finding, Rule, Severity
 
 _RATE = re.compile(r"(^|_)(lr|learning_rate)$")
@@ -52,7 +52,7 @@ class DepthBeforeRate(Rule):
                     parameter=name,
                     rate="-",
                 )
-            elif searched[name].tier <= (tier := min(_tier(r, searched[r]) for r in rates)):
+            elif searched[name].tier <= (tier := min(tier_of(r, searched[r]) for r in rates)):
                 yield self.found(
                     name, _site(case, name), parameter=name, rate=f"{rates[0]}, tier={tier}"
                 )
@@ -209,12 +209,6 @@ class NothingSearched(Rule):
         n_trials = case.subject.trials or 0
         if n_trials > 1 and not _searched(case):
             yield self.found("", _site(case, ""), n_trials=n_trials)
-
-
-def _tier(name: str, domain: Domain) -> int:
-    """The stated one, or the earlier that the name is known for."""
-    found = known(name)
-    return min(domain.tier, found.tier) if found is not None else domain.tier
 
 
 def _searched(case: Case) -> dict[str, Domain]:
