@@ -184,8 +184,10 @@ def test_the_lowest_loss_so_far_is_of_what_is_believed() -> None:
     assert Readings.of([rises], grid, first_step=2).low.tolist() == [5, 5, 4]
     fork = run(1, [1, 5, 6, 4], parent=Checkpoint("0.0", 2, "f", 0, 0))
     assert Readings.of([fork], grid).low.tolist() == [6, 4]
-    diverged = run(2, [3, np.inf, 2, 4], RunState.RUNNING)
-    assert Readings.of([diverged], grid).low.tolist() == [3, np.inf, 2, 2]
+    gap = run(2, [3, np.nan, 2, 4])
+    assert Readings.of([gap], grid).loss.tolist() == [3, 3, 2, 4], "a number follows"
+    diverged = run(2, [3, 2, np.inf], RunState.RUNNING)
+    assert Readings.of([diverged], grid).low.tolist() == [3, 2, np.inf]
 
 
 def test_encoding_of_mixed_and_conditional_points() -> None:

@@ -18,6 +18,7 @@ from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Tria
 from luthier.policies.asha import Asha
 from luthier.policies.asha_stopping import AshaStopping
 from luthier.policies.drawing import draw
+from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.full import Full
 from luthier.policies.halving import SuccessiveHalving
 from luthier.policies.hyperband import Hyperband, bracket_of, bracket_sizes
@@ -236,6 +237,27 @@ def curve_run(trial: int, losses: list[float], state: RunState = RunState.PAUSED
     return replace(bare, curve=Curve(steps, np.array(losses)))
 
 
+def test_freeze_thaw_leaves_what_came_to_nothing_alone() -> None:
+    rng = np.random.default_rng(0)
+    points = [{"lr": float(lr), "n": 1, "opt": "a"} for lr in 10 ** rng.uniform(-4, 0, 24)]
+    lost = [[math.nan, math.nan], [1.0, math.nan], [math.inf, math.inf]]
+    runs = [
+        replace(curve_run(i, lost[i % 3] if i % 2 else [2.0 + i, 1.0 + i]), params=point)
+        for i, point in enumerate(points)
+    ]
+    for n_new in (9, 0):
+        for seed in range(8):
+            picture = view(*runs, n_free=8, n_new=n_new, max_steps=27)
+            picture = replace(picture, study=replace(picture.study, seed=seed))
+            for action in FreezeThaw(Random()).decide(picture):
+                sent = picture.runs.get(action.run_id) if isinstance(action, Continue) else None
+                assert sent is None or sent.trial % 2 == 0, "no chance is left of a number"
+    finds_back = replace(runs[1], curve=Curve(np.array([1.0, 2.0]), np.array([math.nan, 0.1])))
+    picture = view(*runs[:1], finds_back, *runs[2:], n_free=8, n_new=0, max_steps=27)
+    sent_on = [a.run_id for a in FreezeThaw(Random()).decide(picture) if isinstance(a, Continue)]
+    assert "1.0" in sent_on, "NaN says there that nothing was measured"
+
+
 def test_pasha_goes_further_only_while_ranks_change() -> None:
     rungs = [1, 3, 9]
     same = [curve_run(0, [1.0, 0.9, 0.8]), curve_run(1, [2.0, 1.9, 1.8])]
@@ -258,6 +280,9 @@ def test_median_stops_the_bad_and_spares_the_noisy() -> None:
     picture = view(*others, bad, noisy, diverged, n_free=0, n_new=0)
     stopped = [a.run_id for a in MedianStopping(Random()).decide(picture) if isinstance(a, Stop)]
     assert stopped == ["5.0", "7.0"]
+    most_diverged = [curve_run(i, [math.nan] * 6) for i in range(1, 5)]
+    picture_of_most = view(others[0], *most_diverged, diverged, n_free=0, n_new=0)
+    assert [a.run_id for a in MedianStopping(Random()).decide(picture_of_most)] == ["7.0"]
     strict = MedianStopping(Random(), margin=0.0).decide(picture)
     assert "6.0" in [a.run_id for a in strict if isinstance(a, Stop)]
     early = view(*[curve_run(i, [float(i)], RunState.RUNNING) for i in range(9)], n_free=0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from luthier.core.study import RunState, Study, StudyView
 from luthier.executors.replay import ReplayExecutor
 from luthier.simulation import policy_on, simulate
 from luthier.stores.memory import MemoryStore
-from luthier.tables import Table
+from luthier.tables import Table, load_table
 from luthier.tuner import Tuner
 
 NAMES = ["random", "asha", "halving", "sobol", "freeze-thaw"]
@@ -122,6 +123,25 @@ def test_diverged_rows_fail_with_nan(make_table: Callable[..., Table]) -> None:
     assert run.state is RunState.FAILED
     assert np.isnan(run.curve.last)
     assert run.step == table.n_steps[table.rows[point][0]]
+
+
+@pytest.mark.parametrize("n_workers", [1, 4])
+@pytest.mark.parametrize("name", ["asha", "freeze-thaw", "full", "tpe"])
+def test_steps_without_a_report(
+    write_table: Callable[..., Path], name: str, n_workers: int
+) -> None:
+    rng = np.random.default_rng(0)
+    rate = rng.uniform(0, 1, 40)
+    losses = rate[:, None] + 1.0 / np.arange(1, 13)
+    losses[:, np.arange(12) % 3 < 2] = np.nan  # measured at every third step
+    about = {"rate": {"kind": "float", "low": 0.0, "high": 1.0}}
+    folder = write_table(about, {"hp:rate": rate, "y:loss": losses})
+    table = load_table(folder, "task")
+    outcome = simulate(table, policy_on(table, name), budget_runs=6, n_workers=n_workers)
+    assert outcome.at(1.0) < 1.0
+    for run in outcome.view.runs.values():
+        assert (run.curve.steps % 3 == 0).all()
+        assert len(run.curve) == run.step // 3
 
 
 def test_points_that_the_table_lacks(make_table: Callable[..., Table]) -> None:

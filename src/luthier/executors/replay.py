@@ -80,25 +80,27 @@ class ReplayExecutor:
             self._running[run_id].orders.append((number, action))
 
     def events(self, timeout_s: float) -> Sequence[Event]:
-        """What the next step of the run that is done first brings; the time-out is not looked at.
+        """What the next step brings that has something to tell; the time-out is not looked at.
 
         Of runs that are done together the one that started first comes first.
         """
-        if self._last:
-            events, self._last = self._last, []
-            return events
-        if not self._running:
-            return []
+        events, self._last = self._last, []
+        while not events and self._running:
+            events = self._next_step()
+        return events
+
+    def _next_step(self) -> list[Event]:
+        """Of the run that is done first."""
         run_id = min(self._running, key=lambda name: self._running[name].due_s)
         run = self._running[run_id]
         self._now_s = run.due_s
-        events = [Started(run_id, run.step, True)] if run.new else []
+        events: list[Event] = [Started(run_id, run.step, True)] if run.new else []
         run.new = False
         events += self._advance(run_id, run)
-        if not isinstance(events[-1], Ended):
-            run.due_s += self._seconds(run)
-        else:
+        if events and isinstance(events[-1], Ended):
             del self._running[run_id]
+        else:
+            run.due_s += self._seconds(run)
         return events
 
     def kill(self) -> None:

@@ -70,7 +70,7 @@ def _of_one(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array
 
 
 def _read(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array]:
-    curve = run.curve
+    curve = _without_gaps(run.curve)
     bad = ~np.isfinite(curve.values)
     begun = run.parent.step if run.parent else 0.0
     own = ~bad & (curve.steps > begun) & (curve.steps >= first_step)
@@ -92,3 +92,11 @@ def _read(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array]:
     values = curve.values[place]
     finite = np.isfinite(values)
     return known, np.where(finite, values, np.inf), np.where(finite, low[place], np.inf)
+
+
+def _without_gaps(curve: Curve) -> Curve:
+    """What is no number, but has one after it, was no report."""
+    finite = np.isfinite(curve.values)
+    ends = len(finite) - int(np.argmax(finite[::-1])) if finite.any() else 0
+    told = finite | (np.arange(len(finite)) >= ends)
+    return curve if told.all() else Curve(curve.steps[told], curve.values[told])

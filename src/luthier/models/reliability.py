@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.core.curve import Curve
 from luthier.core.study import Run, RunState
 from luthier.models.kernel import Kernel
 
@@ -18,12 +19,21 @@ _N_BELIEVED = 0.5  # neighbours that the overall share is worth
 
 
 def broke(runs: Sequence[Run]) -> NDArray[np.bool_]:
-    """Which runs failed, or ended with a loss that is no number."""
+    """Which runs failed, or came to a loss that is no number. Where one of them found back to
+    numbers, NaN says that nothing was measured at a step, and those that failed are all."""
+    gaps = any(_found_back(run.curve) for run in runs)
     return np.array(
-        [r.state is RunState.FAILED or (not r.active and len(r.curve) > 0
-                                        and not np.isfinite(r.curve.last)) for r in runs],
-        dtype=bool,
-    )  # fmt: skip
+        [run.state is RunState.FAILED or (not gaps and _is_lost(run)) for run in runs], dtype=bool
+    )
+
+
+def _is_lost(run: Run) -> bool:
+    return not run.active and len(run.curve) > 0 and not np.isfinite(run.curve.last)
+
+
+def _found_back(curve: Curve) -> bool:
+    finite = np.isfinite(curve.values)
+    return bool((finite[1:] & ~finite[:-1]).any())
 
 
 def reliability(kernel: Kernel, seen: Array, broken: NDArray[np.bool_], x: Array) -> Array:

@@ -56,9 +56,10 @@ class MedianStopping:
             return False
         own = run.curve
         noise = noise_of(own) if len(own) >= _N_FOR_NOISE else _typical_noise(others)
-        best = math.inf if math.isnan(own.best_loss) else own.best_loss
-        median = float(np.median([_mean(curve) for curve in others]))
-        return best - self.margin * noise > median or (best == math.inf and median < math.inf)
+        means = [_mean(curve) for curve in others]
+        if math.isnan(own.best_loss):  # no number yet, where others have some
+            return min(means) < math.inf
+        return own.best_loss - self.margin * noise > float(np.median(means))
 
 
 def noise_of(curve: Curve) -> float:

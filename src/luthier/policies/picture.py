@@ -83,8 +83,9 @@ class Picture:
     def best_of_all(self, rng: np.random.Generator) -> Action | None:
         """Continue the most promising run, or start a point that looks better still."""
         last = self.view.study.max_steps or 1
+        hopeless = self.model.idle | self.broken
         paused = np.array(
-            [i for i, run in enumerate(self.runs) if _waits(run, last) and not self.model.idle[i]],
+            [i for i, run in enumerate(self.runs) if _waits(run, last) and not hopeless[i]],
             dtype=np.int64,
         )
         units = self._hopeful(rng) if self.view.n_new > 0 else self.units[:0]

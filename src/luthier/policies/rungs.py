@@ -90,7 +90,7 @@ def promotions(runs: Sequence[Run], rungs: Sequence[float], eta: int) -> list[Co
         found += [
             Continue(run_id=run.id, to_step=following, reason="promoted")
             for run in there[: len(there) // eta]
-            if waits(run, step, following) and standing(run, step) < math.inf
+            if waits(run, step, following) and standing(run, run.step) < math.inf
         ]
     return found
 
