@@ -17,7 +17,8 @@ import numpy as np
 
 from luthier.core.action import Pause, Stop
 from luthier.simulation import policy_on, simulate
-from luthier.tables import Table, load_table, tables_of
+from luthier.table_folder import load_table, tables_of
+from luthier.tables import Table
 
 EDGES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 

@@ -24,7 +24,8 @@ from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.hunches import with_hunches
 from luthier.policies.picture import Picture
 from luthier.simulation import policy_on, simulate
-from luthier.tables import Table, load_table, tables_of
+from luthier.table_folder import load_table, tables_of
+from luthier.tables import Table
 
 NAMELESS = "freeze-thaw-nameless"  # that sees nothing in the names of parameters
 OURS = ("freeze-thaw", NAMELESS, "asha", "hyperband", "halving", "one-epoch", "random")

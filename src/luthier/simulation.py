@@ -34,6 +34,7 @@ class Outcome:
     n_trials: int
     elapsed_s: float  # simulated
     view: StudyView
+    target_step: int | None = None  # of all steps trained the first after which it was reached
 
     @property
     def anytime(self) -> float:
@@ -100,10 +101,12 @@ class OnTable:
         return int(places[np.argmin(((self._units[places] - unit) ** 2).sum(axis=1))])
 
 
-def policy_on(table: Table, policy: str) -> Policy:
-    """A policy by name that draws from the table's points; "random" trains such draws fully."""
+def policy_on(table: Table, policy: str, sampler: str = "random") -> Policy:
+    """A policy by name; in place of the random sampler it draws from the table's points. "random"
+    trains such draws fully."""
     pool = Pool(tuple(map(tuple, table.units().tolist())))
-    return make_policy("full" if policy == "random" else policy, pool)
+    named = "full" if policy == "random" else policy
+    return make_policy(named, pool if sampler == "random" else sampler)
 
 
 def simulate(
@@ -133,9 +136,11 @@ def simulate(
         view = tuner.run()
     finally:
         store.close()
+    best = trace.best()
+    reached = np.flatnonzero(best <= (-np.inf if table.target is None else table.target))
     return Outcome(
-        table.regret(trace.best()), np.array(held.decision_ms), _peak_mb(), len(view.trials),
-        view.elapsed_s, view,
+        table.regret(best), np.array(held.decision_ms), _peak_mb(), len(view.trials),
+        view.elapsed_s, view, int(reached[0]) + 1 if len(reached) else None,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from luthier.tables import load_table, tables_of
+from luthier.table_folder import load_table, tables_of
 
 pytestmark = pytest.mark.xdist_group("make-tables")  # made once
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "make_tables.py"

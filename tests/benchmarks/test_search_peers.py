@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from luthier.tables import Table, load_table
+from luthier.table_folder import load_table
+from luthier.tables import Table
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

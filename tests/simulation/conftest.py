@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from luthier.tables import Table, load_table
+from luthier.table_folder import load_table
+from luthier.tables import Table
 
 Maker = Callable[..., Table]
 

@@ -14,7 +14,8 @@ from luthier.models.curves import Z80
 from luthier.policies.picture import Picture
 from luthier.samplers.random import Random
 from luthier.simulation import policy_on, simulate
-from luthier.tables import Table, load_table
+from luthier.table_folder import load_table
+from luthier.tables import Table
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "hard_tables.py"
 Maker = Callable[[int, int, int], tuple[dict[str, Any], dict[str, np.ndarray]]]

@@ -14,7 +14,8 @@ from luthier.core.study import RunState, Study, StudyView
 from luthier.executors.replay import ReplayExecutor
 from luthier.simulation import policy_on, simulate
 from luthier.stores.memory import MemoryStore
-from luthier.tables import Table, load_table
+from luthier.table_folder import load_table
+from luthier.tables import Table
 from luthier.tuner import Tuner
 
 NAMES = ["random", "asha", "halving", "sobol", "freeze-thaw"]

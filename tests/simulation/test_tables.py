@@ -1,5 +1,7 @@
 """Reading tables, and what ragged, conditional and diverged rows mean."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from luthier.core.domain import Choice, Float, Int
 from luthier.core.errors import TableError
 from luthier.core.space import make_space
 from luthier.core.study import Run, RunState, Study, StudyView, Trial
-from luthier.tables import Table, load_table, table_of_study, tables_of
+from luthier.table_folder import load_table, tables_of
+from luthier.tables import Table, table_of_study
 
 RATE = {"rate": {"kind": "float", "low": 0.0, "high": 1.0, "log": False}}
 
@@ -77,6 +80,69 @@ def test_what_is_wrong_is_said(tmp_path: Path, write_table: Callable[..., Path])
         load_table(folder, "x")
 
 
+def test_who_came_to_the_target_has_not_diverged(write_table: Callable[..., Path]) -> None:
+    nan = np.nan
+    losses = np.array([[3.0, 0.5, 0.4], [3.0, 0.6, 0.5], [2.0, 0.9, nan], [2.0, nan, nan]])
+    arrays = {"hp:rate": np.linspace(0, 1, 4), "y:loss": losses}
+    table = load_table(write_table(RATE, arrays, target=1.0), "task")
+    assert table.diverged.tolist() == [False, False, False, True]
+    assert load_table(write_table(RATE, arrays), "task").diverged.tolist()[2]
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"direction": "maximum"}, "direction 'maximum'; expected one of min, minimize"),
+        ({"stops_short": "divergd"}, "stops_short 'divergd'; expected one of ended"),
+        ({"main": "accuracy"}, "no y:accuracy; there are"),
+        ({"hyperparameters": {"rate": {"kind": "flt"}}}, "rate has the kind 'flt'"),
+        ({"hyperparameters": {"rat": {"kind": "float"}}}, "hp:rat has the shape None"),
+        ({"hyperparameters": [1]}, "no mapping of hyperparameters"),
+        ({"file": "gone.npz"}, "gone.npz cannot be read"),
+        ({"file": "meta.json"}, "expected a file as numpy.savez writes it"),
+    ],
+)
+def test_what_a_task_gets_wrong(
+    write_table: Callable[..., Path], about: dict[str, object], words: str
+) -> None:
+    arrays = {"hp:rate": np.array([0.1, 0.2]), "y:loss": np.ones((2, 3))}
+    folder = write_table(RATE, arrays)
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["tasks"]["task"].update(about)
+    (folder / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(TableError, match=re.escape(words)):
+        load_table(folder, "task")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hp:rate": np.array([0.1])}, "hp:rate has the shape (1,); expected (3,)"),
+        ({"hp:rate": np.array([0.1] * 3)}, "all rows have the same hyperparameters"),
+        ({"hp:rate": np.array([0.1, np.nan, 0.3])}, "rate is missing"),
+        ({"y:loss": np.full((3, 4), np.nan)}, "0 numbers"),
+        ({"y:loss": np.ones(2)}, "the shape (2,)"),
+        ({"t": np.ones(5)}, "t has the shape (5,); expected (3, 4) or (4,)"),
+    ],
+)
+def test_what_the_arrays_get_wrong(
+    write_table: Callable[..., Path], change: dict[str, np.ndarray], words: str
+) -> None:
+    about = {**RATE, "size": {"kind": "float", "low": 0.0, "high": 1.0}}
+    sizes = np.array([0.3, 0.3, 0.3] if "all rows" in words else [0.3, 0.4, 0.5])
+    arrays = {"hp:rate": np.array([0.1, 0.2, 0.3]), "hp:size": sizes, "y:loss": np.ones((3, 4))}
+    with pytest.raises(TableError, match=re.escape(words)) as caught:
+        load_table(write_table(about, {**arrays, **change}), "task")
+    assert str(caught.value).count("[E") == 1, "one code, not two"
+
+
+@pytest.mark.parametrize("meta", ["[1]", "{}", '{"tasks": {}}', "{", '{"tasks": {"task": "x"}}'])
+def test_what_meta_gets_wrong(tmp_path: Path, meta: str) -> None:
+    (tmp_path / "meta.json").write_text(meta)
+    with pytest.raises(TableError, match="meta.json|no folder of tables"):
+        load_table(tmp_path, "task")
+
+
 def test_a_finished_study_is_a_table() -> None:
     space = make_space({"rate": Float(0, 1)})
     study = Study("s", space, "accuracy", "maximize", max_steps=4)
@@ -93,5 +159,5 @@ def test_a_finished_study_is_a_table() -> None:
     assert table.diverged.tolist() == [False, True, False]
     assert table.goal == "maximize"
     assert table.step_s[:, 0].tolist() == [1.5, 3.0, 6.0]
-    with pytest.raises(TableError, match="2 or more"):
+    with pytest.raises(TableError, match="2 different points"):
         table_of_study(StudyView(study, {}, {}))

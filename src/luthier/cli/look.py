@@ -14,6 +14,7 @@ from luthier.core.onward import onward
 from luthier.core.person import waits_for_a_person
 from luthier.core.short import counted, step_words
 from luthier.core.study import Run, RunState, StudyView
+from luthier.hindsight import misjudged
 from luthier.sitting import DEFAULT_STORE
 from luthier.stores.sqlite_file import list_studies
 from luthier.worker.lock import ProcessLock
@@ -108,7 +109,8 @@ def show_study(store: str, name: str | None, n_rows: int, *, as_json: bool) -> s
             f"{run.trial:5} {best:>14} {at:>5} {run.step:6g}  "
             f"{run.state.value:10} {sparkline(curve_values(view, run)):16} {params_words(run)}"
         )
-    return "\n".join(lines)
+    found = misjudged(view)
+    return "\n".join([*lines, *([""] if found else []), *map(str, found)])
 
 
 def _choice_lines(result: api.StudyResult) -> list[str]:
@@ -218,6 +220,7 @@ def end_words(result: api.StudyResult, store: str, *, as_json: bool) -> str:
     wanted, n = view.study.budget.n_trials, len(view.trials)
     if result.store.closed == "finished" and wanted is not None and n < wanted:
         lines.append(f"ended after {n} of {wanted} trials: the policy had no other point to begin")
+    lines += map(str, misjudged(view))
     if not result.store.closed:
         lines.append(_onward(result, Path(store)))
     return "\n".join(lines) or "nothing was trained"

@@ -11,14 +11,16 @@ from typing import Any, final
 import click
 import numpy as np
 
+from luthier.contracts import Policy
 from luthier.core.auto import choose
 from luthier.core.budget import Budget
-from luthier.core.errors import OptionError, TableError
+from luthier.core.errors import DomainError, OptionError, TableError
 from luthier.core.short import counted
 from luthier.core.space import Space
 from luthier.plots.figure import check_name, figure, save
 from luthier.simulation import Outcome, policy_on, simulate
-from luthier.tables import Table, load_table, table_of_study, tables_of
+from luthier.table_folder import load_table, tables_of
+from luthier.tables import Table, table_of_study
 
 _SHARES = {"r10": 0.1, "r30": 0.3, "r100": 1.0}
 
@@ -33,6 +35,13 @@ class Case:
     seed: int
     workers: int
     outcome: Outcome
+    table: Table
+
+    @property
+    def target_runs(self) -> float:
+        """Full trainings' worth of steps to the table's target; NaN where it was not reached."""
+        step = self.outcome.target_step
+        return math.nan if step is None else step / self.table.max_steps
 
     def figures(self) -> dict[str, float]:
         """Regrets, CPU milliseconds per decision, peak memory of the process."""
@@ -51,7 +60,9 @@ class Case:
         """One JSON object."""
         about = {"task": self.task, "policy": self.policy, "seed": self.seed,
                  "workers": self.workers}  # fmt: skip
-        rounded = {k: round(v, 6) if math.isfinite(v) else None for k, v in self.figures().items()}
+        target = {} if self.table.target is None else {"target_runs": self.target_runs}
+        figures = {**self.figures(), **target}
+        rounded = {k: round(v, 6) if math.isfinite(v) else None for k, v in figures.items()}
         return json.dumps({**about, **rounded})
 
 
@@ -67,35 +78,45 @@ def simulate_command(
     as_json: bool,
 ) -> None:
     """Print a line per search as JSON, or a table of means; draw a picture if asked to."""
-    if budget_runs <= 0 or n_workers < 1 or n_seeds < 1:
+    if not 0 < budget_runs < math.inf or n_workers < 1 or n_seeds < 1:
         raise OptionError(
             f"--budget-runs {budget_runs:g} --workers {n_workers} --seeds {n_seeds}; "
-            "expected numbers above zero."
+            "expected finite numbers above zero."
         )
     if output:
         check_name(Path(output))  # before the work, not after it
     known = _read_prior(Path(prior)) if prior else {}
+    tables = {name: (table, with_priors(table.space, known)) for name, table in _tables(names)}
+    searches = [
+        (name, table, space, policy, _player(table, space, policy, budget_runs, n_workers))
+        for name, (table, space) in tables.items()
+        for policy in dict.fromkeys(policies)
+    ]  # all of them before the first: a wrong name is found at once
     cases = []
-    for table in _tables(names):
-        space = with_priors(table.space, known)
-        for policy in policies:
-            meant = policy
-            if policy == "auto":
-                budget = Budget(n_steps=budget_runs * table.max_steps)
-                meant = choose(space, table.max_steps, budget, n_workers).policy
-            for seed in range(n_seeds):
-                outcome = simulate(
-                    table, policy_on(table, meant), budget_runs=budget_runs,
-                    n_workers=n_workers, seed=seed, space=space,
-                )  # fmt: skip
-                cases.append(Case(table.name, policy, seed, n_workers, outcome))
-                if as_json:
-                    click.echo(cases[-1].line())
+    for name, table, space, policy, player in searches:
+        for seed in range(n_seeds):
+            outcome = simulate(
+                table, player, budget_runs=budget_runs, n_workers=n_workers, seed=seed, space=space
+            )
+            cases.append(Case(name, policy, seed, n_workers, outcome, table))
+            if as_json:
+                click.echo(cases[-1].line())
     if not as_json:
         click.echo(_words(cases, budget_runs))
     if output:
         save(lambda: _picture(cases, budget_runs), Path(output))
         click.echo(f"picture in {output}", err=as_json)
+
+
+def _player(table: Table, space: Space, policy: str, budget_runs: float, n_workers: int) -> Policy:
+    if policy != "auto":
+        return policy_on(table, policy)
+    budget = Budget(n_steps=budget_runs * table.max_steps)
+    chosen = choose(space, table.max_steps, budget, n_workers)
+    click.echo(
+        f"auto on {table.name}: {chosen.policy}, {chosen.sampler}: {chosen.reason}", err=True
+    )
+    return policy_on(table, chosen.policy, chosen.sampler)
 
 
 def with_priors(space: Space, known: Mapping[str, Any]) -> Space:
@@ -111,7 +132,10 @@ def with_priors(space: Space, known: Mapping[str, Any]) -> Space:
             raise OptionError(
                 f"the prior of {name} is {told!r}; expected a value, or prior and confidence."
             )
-        domains[name] = _with_prior(domains[name], fields)
+        try:
+            domains[name] = _with_prior(domains[name], fields)
+        except DomainError as error:
+            raise OptionError(f"the prior of {name}: {error.args[0]}") from error
     return replace(space, domains=domains)
 
 
@@ -133,25 +157,35 @@ def _read_prior(path: Path) -> Mapping[str, Any]:
     return known
 
 
-def _tables(names: Sequence[str]) -> Iterator[Table]:
-    for name in names:
-        path = Path(name)
-        if path.is_file():
-            from luthier import api
+def _tables(names: Sequence[str]) -> Iterator[tuple[str, Table]]:
+    """By name, each once; of those that are called alike the later by where they lie."""
+    seen: dict[str, str] = {}
+    for place, table in (found for name in names for found in _at(Path(name))):
+        where = str(place.resolve())
+        if where not in seen.values():
+            name = str(place) if table.name in seen else table.name
+            seen[name] = where
+            yield name, table
 
-            yield table_of_study(api.open_study(path).view)
-        elif path.parent.is_file():
-            from luthier import api
 
-            yield table_of_study(api.open_study(path.parent, path.name).view)
-        elif (path / "meta.json").is_file():
-            yield from (load_table(path, task) for task in tables_of(path))
-        elif (path.parent / "meta.json").is_file():
-            yield load_table(path.parent, path.name)
-        else:
-            raise TableError(
-                f"no table {name!r}; expected FOLDER/TASK, a FOLDER, STORE.db or STORE.db/STUDY."
-            )
+def _at(path: Path) -> Iterator[tuple[Path, Table]]:
+    if path.is_file():
+        from luthier import api
+
+        view = api.open_study(path).view
+        yield path / view.study.name, table_of_study(view)
+    elif path.parent.is_file():
+        from luthier import api
+
+        yield path, table_of_study(api.open_study(path.parent, path.name).view)
+    elif (path / "meta.json").is_file():
+        yield from ((path / task, load_table(path, task)) for task in tables_of(path))
+    elif (path.parent / "meta.json").is_file():
+        yield path, load_table(path.parent, path.name)
+    else:
+        raise TableError(
+            f"no table {str(path)!r}; expected FOLDER/TASK, a FOLDER, STORE.db or STORE.db/STUDY."
+        )
 
 
 def _mean_words(values: Sequence[float]) -> str:
@@ -188,7 +222,18 @@ def _words(cases: Sequence[Case], budget_runs: float) -> str:
             peak = max(f["peak_mb"] for f in chosen)
             tail = f"{p50:9.2f}{p95:8.2f}{peak:7.0f}"
             lines.append(f"  {policy:{width}}" + "".join(parts) + tail)
+        here = [case for case in cases if case.task == task and case.table.target is not None]
+        lines += [_target_words(policy, here) for policy in policies if here]
     return "\n".join(lines)
+
+
+def _target_words(policy: str, cases: Sequence[Case]) -> str:
+    runs = np.array([case.target_runs for case in cases if case.policy == policy])
+    reached = runs[np.isfinite(runs)]
+    table = cases[0].table
+    target = table.target if table.goal == "minimize" else -float(table.target or 0.0)
+    after = f", after {_mean_words(list(reached))} full runs" if len(reached) else ""
+    return f"  {policy}: target {target:g} reached in {len(reached)} of {len(runs)}{after}"
 
 
 def _picture(cases: Sequence[Case], budget_runs: float) -> Any:  # noqa: ANN401  a Figure

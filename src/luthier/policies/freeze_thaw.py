@@ -47,9 +47,8 @@ _SEED = 7
 @final
 @dataclass(frozen=True, slots=True)
 class FreezeThaw:
-    """`n_first` runs by successive halving, twice as many where several train at once; then the
-    model, but for a share `halving` of the decisions. When no new point may start, what is not
-    likely to win is left alone."""
+    """`n_first` runs by successive halving; then the model, but for a share `halving` of the
+    decisions. When no new point may start, what is not likely to win is left alone."""
 
     proposes_itself: ClassVar[bool] = True  # the sampler is asked for the first points only
 
@@ -90,8 +89,7 @@ class FreezeThaw:
         rng = view.study.rng(_SEED, len(runs), int(sum(min(run.to_step, 1e9) for run in runs)))
         n_seen = sum(len(run.curve) > 0 for run in runs)
         n_steps = sum(run.step for run in runs)
-        n_first = self.n_first if _n_workers(view) <= 1 else 2 * self.n_first
-        few = n_seen < n_first and (n_seen < _N_AT_LEAST or n_steps < last)
+        few = n_seen < self.n_first and (n_seen < _N_AT_LEAST or n_steps < last)
         early = few and view.n_new > 0
         first = telling_step(runs, last)
         if early and (onward := default_goes_on(view, runs)):

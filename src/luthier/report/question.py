@@ -6,6 +6,7 @@ from typing import Any
 
 from luthier.core.domain import Choice, Constant, Domain, Float, Int, Value
 from luthier.core.space import Space
+from luthier.hindsight import Misjudged, misjudged
 from luthier.knowledge.hyperparameter import OPTIMIZERS, Hyperparameter, known
 from luthier.report.case import Case
 from luthier.report.document import Block, Cards, Paragraph, Section, Table
@@ -68,10 +69,18 @@ def question(case: Case) -> Section:
     blocks: list[Block] = [
         Paragraph(text), table, Paragraph(said, quiet=True)
     ]  # fmt: skip
+    blocks += [Paragraph(_wrong_words(one, w)) for one in misjudged(case.view)]
     if study.space.constraints:
         rules = "; ".join(map(str, study.space.constraints))
         blocks.append(Paragraph(w("constraints", rules=rules)))
     return Section("question", w("question"), tuple(blocks))
+
+
+def _wrong_words(found: Misjudged, w: Words) -> str:
+    ends = [value_words(found.lowest), value_words(found.highest)]
+    key = "wrong_prior" if found.what == "prior" else "wrong_range"
+    return w(key, name=found.name, stated=value_words(found.stated), low=ends[0], high=ends[1],
+             n=found.n_best)  # fmt: skip
 
 
 def budget(case: Case) -> Section:
