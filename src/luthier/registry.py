@@ -86,10 +86,17 @@ def make_policy(policy: str | Policy, sampler: str | Sampler = "random") -> Poli
     """A policy from its name; a sampler's name trains each of its points to the end."""
     if not isinstance(policy, str):
         return policy
+    by_name = policy in known("samplers") and policy not in known("policies")
+    other = isinstance(sampler, str) and sampler not in ("random", policy)
+    if other and (policy in PAIRS or by_name):
+        raise OptionError(
+            f"policy {policy!r} with sampler {sampler!r}; {policy!r} has a sampler already: "
+            "name another policy, or leave the sampler out."
+        )
     if policy in PAIRS:
         paired: Policy = from_recipe(PAIRS[policy])
         return paired
-    if policy in known("samplers") and policy not in known("policies"):
+    if by_name:
         policy, sampler = "full", policy
     made: Policy = _find("policies", policy)(sampler=make_sampler(sampler))
     return made
@@ -151,7 +158,8 @@ def in_stages(policy: Policy, stages: str | None) -> Policy:
     own_points = getattr(policy, "proposes_itself", False)
     if own_points or "sampler" not in (f.name for f in _fields(policy)):
         raise OptionError(
-            f"stages={stages!r} with {type(policy).__name__}, which draws no points from a sampler."
+            f"stages={stages!r} with {type(policy).__name__}, which proposes its points itself; "
+            "choose a policy that has a sampler, such as asha, or leave stages out."
         )
     changed: Any = policy
     made: Policy = replace(changed, sampler=Staged(changed.sampler))

@@ -1,28 +1,24 @@
 """What stopping early saved in a study, and what it may have cost.
 
-The cost is estimated from the runs that were trained to the end. Their final losses are regressed
-on their standing at the step where a run was left (normal scores of ranks, among all runs that came
-so far; the slope is not let below zero). Selection by that standing does not bias the regression.
-What the runs left might have become is drawn from its predictive distribution, so that few
-finished runs give wide answers.
+The chance that a run which was left would have been the best is that of `policies/chance.py`, as it
+looks now that all is known. How much better a new best would have been is told by the best of those
+trained to the end: the mean of their normalised spacings (Rényi 1953), which is the scale of an
+exponential tail, so that outliers among the poor ones do no harm. Losses with a floor gain less.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from luthier.contracts import Store
 from luthier.core.action import Pause, Stop
 from luthier.core.study import Run, RunState, StudyView
 from luthier.policies.autopilot.logbook import is_probe
-from luthier.policies.chance import normal_scores
-from luthier.policies.rungs import standing
+from luthier.policies.chance import chances_at
 
-N_DRAWS = 4000
-N_LEAST = 5  # finished runs with a number, below which nothing is estimated
+N_LEAST = 3  # finished runs with a number, below which nothing is estimated
+_N_SPACINGS = 5  # between the best of them
 
 
 @final
@@ -35,13 +31,13 @@ class WhatIf:
     best: float  # as reported
     full_steps: float  # of one full training
     n_completed: int
-    n_finished: int  # of them those with a number that the others can be compared to
+    n_finished: int  # of them those with a number
     n_left: int  # stopped or paused for good before their last step
     steps_spent: float
     steps_saved: float
     seconds_spent: float
     seconds_saved: float
-    recorded_p_best: float | None  # sum over the runs left, as recorded when they were
+    recorded_p_best: float | None  # sum over the runs left, each as recorded when it was
     p_better: float | None  # chance that any of them would have beaten the best
     missed: float | None  # expected improvement of the metric by training them all
     missed_90: float | None  # exceeded with a chance of one in ten
@@ -62,90 +58,59 @@ class Left:
     p_better: float | None  # chance that it would have beaten the study's best; None: unknown
 
 
-def balance(store: Store, seed: int = 0) -> WhatIf:
-    """Balance of a study; `seed` is that of the draws."""
+def balance(store: Store) -> WhatIf:
+    """Balance of a study."""
     view = store.view()
     runs = list(view.current().values())
-    done = [r for r in runs if r.state is RunState.COMPLETED and math.isfinite(_best(r))]
+    done = [r for r in runs if r.state is RunState.COMPLETED and math.isfinite(r.best_loss)]
     full = view.study.max_steps or max((r.step for r in done), default=0.0)
     runs = [run for run in runs if not is_probe(run)]
     left = [r for r in runs if r.state in (RunState.STOPPED, RunState.PAUSED) and r.step < full]
-    furthest = max((r.step for r in left), default=0.0)
-    finished = [r for r in done if r.step >= furthest]  # the others cannot be compared at its step
     recorded = _recorded(store)
     best = view.best()
     best_loss = best.best_loss if best else math.nan
     pace_s = _seconds_per_step(view)
-    drawn, p_better = None, {}
     seen = [run for run in left if len(run.curve)]  # of the others nothing can be said
-    if seen and len(finished) >= N_LEAST:
-        rng = np.random.default_rng(seed)
-        drawn = _draws(seen, runs, finished, rng)
-        p_better = dict(zip([r.id for r in seen], (drawn < best_loss).mean(axis=1), strict=True))
-        gain = np.maximum(best_loss - drawn.min(axis=0), 0.0)
+    chances: dict[str, float] = {}
+    p_better = missed = missed_90 = None
+    if seen and len(done) >= N_LEAST:
+        at_step = {step: chances_at(view, step) for step in {run.step for run in seen}}
+        chances = {run.id: at_step[run.step][run.id] for run in seen}
+        p_better = 1.0 - math.prod(1.0 - p for p in chances.values())
+        scale = _scale(sorted(run.best_loss for run in done))
+        missed = p_better * scale
+        missed_90 = scale * max(0.0, math.log(max(p_better, 0.1) / 0.1))
     return WhatIf(
         study=view.study.name,
         metric=view.study.metric,
         best=view.study.loss(best_loss),
         full_steps=full,
         n_completed=sum(r.state is RunState.COMPLETED for r in runs),
-        n_finished=len(finished),
+        n_finished=len(done),
         n_left=len(left),
         steps_spent=sum(_own_steps(run) for run in view.runs.values()),
         steps_saved=sum(full - run.step for run in left),
         seconds_spent=sum(run.train_s for run in view.runs.values()),
         seconds_saved=sum((full - run.step) * pace_s.get(run.id, 0.0) for run in left),
         recorded_p_best=sum(recorded[r.id] for r in left if r.id in recorded) if recorded else None,
-        p_better=float((gain > 0).mean()) if drawn is not None else None,
-        missed=float(gain.mean()) if drawn is not None else None,
-        missed_90=float(np.quantile(gain, 0.9)) if drawn is not None else None,
+        p_better=p_better,
+        missed=missed,
+        missed_90=missed_90,
         left=tuple(
             Left(
                 run.trial, run.id, run.step,
                 view.study.loss(run.curve.last) if len(run.curve) else None, run.reason,
-                recorded.get(run.id), float(p_better[run.id]) if run.id in p_better else None,
+                recorded.get(run.id), chances.get(run.id),
             )
             for run in left
         ),
     )  # fmt: skip
 
 
-def _draws(
-    left: list[Run], runs: list[Run], finished: list[Run], rng: np.random.Generator
-) -> NDArray[np.float64]:  # (n_left, N_DRAWS)
-    """Final losses that the runs left might have come to.
-
-    One draw is one possible regression, the same for all runs, and each run's own luck.
-    """
-    y = np.array([_best(r) for r in finished])
-    n = len(y)
-    spread_of_sd = np.sqrt((n - 2) / rng.chisquare(n - 2, size=N_DRAWS))
-    of_mean, of_slope = rng.standard_normal((2, N_DRAWS))
-    luck = rng.standard_normal((len(left), N_DRAWS))
-    drawn = np.empty((len(left), N_DRAWS))
-    at_step = {step: _scores(runs, step) for step in {run.step for run in left}}
-    for row, run in enumerate(left):
-        score = at_step[run.step]
-        x = np.array([score[r.id] for r in finished])
-        squares = float(((x - x.mean()) ** 2).sum()) or math.inf  # all alike: no slope to be seen
-        slope = max(0.0, float((x - x.mean()) @ y) / squares)
-        rest = y - y.mean() - slope * (x - x.mean())
-        sd = math.sqrt(float(rest @ rest) / (n - 2)) * spread_of_sd
-        slopes = np.maximum(0.0, slope + sd / math.sqrt(squares) * of_slope)
-        means = y.mean() + sd / math.sqrt(n) * of_mean + slopes * (score[run.id] - x.mean())
-        drawn[row] = means + sd * luck[row]
-    return drawn
-
-
-def _scores(runs: list[Run], step: float) -> dict[str, float]:
-    """Normal scores of all runs that came to the step, by id."""
-    there = [run for run in runs if run.step >= step]
-    scores = normal_scores(np.array([standing(run, step) for run in there]))
-    return {run.id: float(score) for run, score in zip(there, scores, strict=True)}
-
-
-def _best(run: Run) -> float:
-    return run.best_loss
+def _scale(best: Sequence[float]) -> float:
+    """By how much a new best beats the last one, on average; `best` from the lowest on."""
+    n = min(_N_SPACINGS, len(best) // 2)  # none of the poor half
+    return math.fsum((i + 1) * (best[i + 1] - best[i]) for i in range(n)) / n
 
 
 def _own_steps(run: Run) -> float:

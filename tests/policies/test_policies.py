@@ -12,7 +12,8 @@ from luthier.contracts import Policy
 from luthier.core.action import Change, Continue, Fork, Pause, Start, Stop
 from luthier.core.curve import Curve
 from luthier.core.domain import Choice, Float, Int
-from luthier.core.errors import ConstraintError, PolicyError
+from luthier.core.entry import Entry
+from luthier.core.errors import ConstraintError, OptionError, PolicyError
 from luthier.core.space import Space, make_space
 from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Trial
 from luthier.policies.asha import Asha
@@ -148,6 +149,13 @@ def test_every_name_makes_a_policy() -> None:
     bohb = registry.make_policy("bohb")
     assert isinstance(bohb, Hyperband)
     assert name_of(bohb.sampler) == "Tpe"
+
+
+def test_a_policy_with_a_sampler_of_its_own_takes_no_other() -> None:
+    for policy, sampler in (("bohb", "gp"), ("gp", "tpe")):
+        with pytest.raises(OptionError, match="has a sampler already"):
+            registry.make_policy(policy, sampler)
+    assert registry.make_policy("gp", "gp") == registry.make_policy("gp")
 
 
 def test_asha_promotes_the_best_third() -> None:
@@ -333,3 +341,11 @@ def test_a_schedule_is_read_off_and_replayed() -> None:
     assert isinstance(change, Change)
     assert isinstance(go_on, Continue)
     assert (change.params, go_on.to_step) == ({"lr": 0.25}, 9)
+
+
+def test_a_schedule_holds_what_was_changed_while_training() -> None:
+    first = run(0, 9, 1.0)
+    change = Change(run_id="0.0", params={"lr": 0.25}, reason="by-hand")
+    by_hand = Entry(1, change, 0.0, "0.0", "obeyed", step=4.0)
+    picture = replace(view(first), diary=(by_hand,))
+    assert schedule(picture, first) == ((0.0, first.params), (4.0, {**first.params, "lr": 0.25}))

@@ -14,7 +14,7 @@ from luthier import registry
 from luthier.contracts import Sampler
 from luthier.core.curve import Curve
 from luthier.core.domain import Choice, Float, Int
-from luthier.core.errors import UnknownNameError
+from luthier.core.errors import OptionError, UnknownNameError
 from luthier.core.space import Space, make_space
 from luthier.core.study import Run, RunState, Study, StudyView, Trial
 from luthier.policies.drawing import draw
@@ -247,6 +247,12 @@ def test_any_sampler_of_optuna() -> None:
         assert rows.shape == (1, 6)
     with pytest.raises(UnknownNameError, match="TPESampler"):
         Optuna("TPSampler").suggest(view_of(PLAIN), 1, np.random.default_rng(0))
+    for name, options in (
+        ("TPESampler", {"foo": 1}),
+        ("GridSampler", {"search_space": {"z": [1]}}),
+    ):
+        with pytest.raises(OptionError, match=f"Optuna's {name} with "):
+            Optuna(name, options).suggest(view_of(PLAIN), 1, np.random.default_rng(0))
 
 
 def test_optuna_samplers_with_notes_go_on() -> None:

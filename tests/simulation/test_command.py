@@ -54,6 +54,10 @@ def test_what_is_wrong_is_said(make_table: Callable[..., Table], tmp_path: Path)
     with pytest.raises(OptionError, match="the prior of width: "):
         CliRunner().invoke(luthier, ["simulate", task, "--prior", str(prior)],
                            catch_exceptions=False)  # fmt: skip
+    for policy in ("autopilot", "pbt"):
+        with pytest.raises(OptionError, match="changes what trains"):
+            CliRunner().invoke(luthier, ["simulate", task, "--policy", policy],
+                               catch_exceptions=False)  # fmt: skip
     wrong = ["simulate", task, "--policy", "asha", "--policy", "nope", "--json"]
     done = CliRunner().invoke(luthier, wrong)
     assert isinstance(done.exception, UnknownNameError)

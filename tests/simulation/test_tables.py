@@ -139,7 +139,7 @@ def test_what_the_arrays_get_wrong(
 @pytest.mark.parametrize("meta", ["[1]", "{}", '{"tasks": {}}', "{", '{"tasks": {"task": "x"}}'])
 def test_what_meta_gets_wrong(tmp_path: Path, meta: str) -> None:
     (tmp_path / "meta.json").write_text(meta)
-    with pytest.raises(TableError, match="meta.json|no folder of tables"):
+    with pytest.raises(TableError, match=r"meta\.json|no folder of tables"):
         load_table(tmp_path, "task")
 
 

@@ -109,6 +109,12 @@ def simulate_command(
 
 
 def _player(table: Table, space: Space, policy: str, budget_runs: float, n_workers: int) -> Policy:
+    live = any(domain.live for domain in space.domains.values())
+    if policy == "autopilot" or (policy == "pbt" and not live):
+        raise OptionError(
+            f"--policy {policy} on {table.name}; it changes what trains, which a stored curve "
+            "cannot do: expected a policy that starts, continues and stops runs, such as asha."
+        )
     if policy != "auto":
         return policy_on(table, policy)
     budget = Budget(n_steps=budget_runs * table.max_steps)

@@ -14,9 +14,9 @@ from luthier.core.short import counted
 from luthier.what_if import N_LEAST, WhatIf, balance
 
 
-def look_back(result: api.StudyResult, seed: int = 0) -> WhatIf:
-    """Balance of a study; `seed` is that of the draws."""
-    return balance(result.store, seed)
+def look_back(result: api.StudyResult) -> WhatIf:
+    """Balance of a study."""
+    return balance(result.store)
 
 
 def to_json(told: WhatIf) -> str:
@@ -51,11 +51,9 @@ def print_balance(told: WhatIf, n_rows: int) -> None:
     table.add_row("seconds saved (at each run's pace)", f"{told.seconds_saved:,.1f}")
     table.add_row(f"best {told.metric}", number(told.best) if told.best == told.best else "–")
     if told.p_better is not None and told.missed is not None and told.missed_90 is not None:
-        table.add_row("chance that a run left was better", f"{told.p_better:.0%}")
+        table.add_row("chance that a run left was better", _percent(told.p_better))
         table.add_row(f"expected gain in {told.metric} from training all", number(told.missed))
         table.add_row("  in one case of ten at least", number(told.missed_90))
-    if told.recorded_p_best is not None:
-        table.add_row("best runs lost, as recorded (sum)", f"{told.recorded_p_best:.2f}")
     console.print(table)
     if told.n_left and told.p_better is None:
         few = (

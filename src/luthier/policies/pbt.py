@@ -15,6 +15,7 @@ from luthier.contracts import Sampler
 from luthier.core.action import Action, Change, Continue, Fork, Start, Stop
 from luthier.core.domain import Float, Int, Value
 from luthier.core.errors import PolicyError
+from luthier.core.script import root_of, script_of
 from luthier.core.space import Space
 from luthier.core.study import Run, RunState, StudyView
 from luthier.policies.chance import chance_of_best
@@ -130,12 +131,12 @@ Schedule = tuple[tuple[float, Mapping[str, Value]], ...]  # (from this step on, 
 
 
 def schedule(view: StudyView, run: Run) -> Schedule:
-    """The parameters that led to a run, its ancestors' included, from step 0 on."""
-    parts = [(run.parent.step if run.parent else 0.0, dict(run.params))]
-    while run.parent is not None:
-        run = view.runs[run.parent.run_id]
-        parts.append((run.parent.step if run.parent else 0.0, dict(run.params)))
-    return tuple(reversed(parts))
+    """The parameters that led to a run, from step 0 on: its ancestors', and all live changes."""
+    parts = {0.0: dict(view.trials[root_of(view, run.id).trial].params)}
+    now = parts[0.0]
+    for step, params in script_of(view, view.diary, run.id):
+        now = parts[step] = {**now, **params}
+    return tuple(parts.items())
 
 
 @final

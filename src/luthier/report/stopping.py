@@ -34,8 +34,6 @@ def stopping(case: Case) -> Section:
         blocks.append(Paragraph(w("stop_unknown", finished=told.n_finished, least=N_LEAST)))
     else:
         blocks.append(Paragraph(w("stop_silent")))
-    if told.recorded_p_best is not None:
-        blocks.append(Paragraph(w("stop_recorded", p=f"{told.recorded_p_best:.2f}")))
     order = sorted(told.left, key=lambda r: (-(r.p_better or 0.0), -(r.recorded_p_best or 0.0)))
     head = (w("head_trial"), w("head_left"), told.metric, w("head_recorded"), w("head_now"),
             w("head_reason"))  # fmt: skip

@@ -183,9 +183,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "stop_silent": (
         "What it may have cost cannot be told: what was left had reported nothing.",
         "可能的代价无从得知：停止的运行尚无报告。"),
-    "stop_recorded": (
-        "When they were left, their chances of becoming the best added up to {p} best runs lost.",
-        "停止当时，它们成为最佳的概率合计为 {p}。"),
     "stop_table": ("Most likely to have been better:", "最可能更好的："),
     "head_left": ("left at step", "停于步"),
     "head_recorded": ("chance then", "当时概率"),

@@ -56,14 +56,21 @@ class Optuna:
         if not space.dimension:
             return np.empty((n, 0))
         with _quiet() as optuna:
-            sampler = self._make()
-            _reseed(sampler, rng)
-            study = optuna.create_study(sampler=sampler)
-            if type(sampler).__name__ in _WITH_NOTES:
-                _relive(study, view)
-            else:
-                study.add_trials(_trials(view))
-            return np.array([_ask(study, space) for _ in range(n)])
+            try:
+                sampler = self._make()
+                _reseed(sampler, rng)
+                study = optuna.create_study(sampler=sampler)
+                if type(sampler).__name__ in _WITH_NOTES:
+                    _relive(study, view)
+                else:
+                    study.add_trials(_trials(view))
+                return np.array([_ask(study, space) for _ in range(n)])
+            except (TypeError, ValueError) as error:
+                what = f"Optuna's {_name(self.sampler)} with {dict(self.options)}"
+                raise OptionError(
+                    f"{what} on {list(space.names)}: {str(error).rstrip('.')}; "
+                    "expected options that this sampler takes, and that fit the space."
+                ) from error
 
     def _make(self) -> Any:  # noqa: ANN401  an optuna sampler
         from optuna import samplers
@@ -75,6 +82,10 @@ class Optuna:
             known = sorted(name for name in samplers.__all__ if name.endswith("Sampler"))
             raise UnknownNameError(f"Optuna has no sampler {self.sampler!r}; it has {known}.")
         return kind(**self.options)
+
+
+def _name(sampler: str) -> str:
+    return "sampler" if sampler.startswith(_PICKLED) else sampler
 
 
 def _trials(view: StudyView) -> list[Any]:
