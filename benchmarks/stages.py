@@ -32,6 +32,7 @@ from luthier.core.domain import Domain, Float, Int
 from luthier.core.space import Space
 from luthier.core.study import Study
 from luthier.policies.asha import Asha
+from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.full import Full
 from luthier.registry import in_stages, make_sampler
 from luthier.stores.memory import MemoryStore
@@ -69,6 +70,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--tasks", type=int, default=6, help="of each family at most")
     parser.add_argument("--samplers", nargs="+", default=["random", "sobol"])
+    parser.add_argument("--freeze-thaw", action="store_true", help="this policy, and no other")
     options = parser.parse_args()
     load = _load(options.folder)
     for family in ("lcbench_surrogate", "taskset"):
@@ -78,8 +80,8 @@ def main() -> None:
         kept = [f for f in fits if f.r2 >= 0.5]
         print(f"{'policy':8} {'sampler':8} {'first values':12} {'all at once':>16} "
               f"{'in stages':>16} {'stages win':>11}")  # fmt: skip
-        for policy in (Full, Asha):
-            for sampler in options.samplers:
+        for policy in (FreezeThaw,) if options.freeze_thaw else (Full, Asha):
+            for sampler in ["random"] if options.freeze_thaw else options.samplers:
                 for priors in (True, False):
                     row(kept, policy, sampler, priors, options.seeds)
 

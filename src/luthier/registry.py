@@ -155,14 +155,16 @@ def in_stages(policy: Policy, stages: str | None) -> Policy:
         return policy
     from luthier.samplers.staged import Staged
 
-    own_points = getattr(policy, "proposes_itself", False)
-    if own_points or "sampler" not in (f.name for f in _fields(policy)):
+    names = {f.name for f in _fields(policy)}
+    own_points = getattr(policy, "proposes_itself", False) and "staged" not in names
+    if own_points or "sampler" not in names:
         raise OptionError(
             f"stages={stages!r} with {type(policy).__name__}, which proposes its points itself; "
             "choose a policy that has a sampler, such as asha, or leave stages out."
         )
     changed: Any = policy
-    made: Policy = replace(changed, sampler=Staged(changed.sampler))
+    itself = {"staged": True} if "staged" in names else {}
+    made: Policy = replace(changed, sampler=Staged(changed.sampler), **itself)
     return made
 
 

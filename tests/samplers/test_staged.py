@@ -14,7 +14,9 @@ from luthier.core.domain import Choice, Float, Int
 from luthier.core.errors import OptionError
 from luthier.core.space import Space, make_space
 from luthier.core.study import RunState, Study, StudyView
+from luthier.knowledge.stages import stage_of, stages
 from luthier.policies.asha import Asha
+from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.full import Full
 from luthier.policies.halving import SuccessiveHalving
 from luthier.registry import POLICIES, from_recipe, in_stages, make_policy, make_sampler, to_recipe
@@ -22,7 +24,7 @@ from luthier.samplers.gp import Gp
 from luthier.samplers.grid import Grid
 from luthier.samplers.random import Random
 from luthier.samplers.sobol import Sobol
-from luthier.samplers.staged import Staged, stage_of, stages
+from luthier.samplers.staged import Staged
 from luthier.samplers.tpe import Tpe
 from luthier.stores.memory import MemoryStore
 from luthier.testing import SamplerContract
@@ -100,6 +102,8 @@ def test_a_parent_moves_no_later_than_what_depends_on_it() -> None:
         (Asha, "grid", Budget(n_trials=40)),
         (Asha, "random", Budget(time_s=200)),
         (SuccessiveHalving, "random", Budget(n_steps=200)),
+        (FreezeThaw, "random", Budget(n_steps=200)),
+        (FreezeThaw, "random", Budget(n_trials=40)),
     ],
 )
 def test_one_stage_after_the_other_for_every_policy_and_sampler(
@@ -206,11 +210,11 @@ class NoSampler:
 def test_a_policy_without_a_sampler_is_refused() -> None:
     with pytest.raises(OptionError, match="NoSampler"):
         in_stages(NoSampler(), "importance")  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="FreezeThaw"):
-        in_stages(make_policy("freeze-thaw"), "importance")
+    with pytest.raises(OptionError, match="Children, which proposes its points itself"):
+        in_stages(make_policy("children"), "importance")
 
 
-OWN_POINTS = {"freeze-thaw", "children", "autopilot"}
+OWN_POINTS = {"children", "autopilot"}
 
 
 @pytest.mark.parametrize("name", [*sorted(POLICIES.keys() - OWN_POINTS), "bohb", "tpe"])

@@ -1,10 +1,15 @@
-"""In which order the parameters of a space are tuned, by their importance (chapter 14.4)."""
+"""In which order the parameters of a space are tuned, by their importance (chapter 14.4), and whose
+turn it is."""
 
-from luthier.core.domain import Domain
+import numpy as np
+
+from luthier.core.domain import Constant, Domain, Value
 from luthier.core.space import Space
+from luthier.core.study import StudyView
 from luthier.knowledge.hyperparameter import known
 
 _LAST = 4  # the stage of what is tuned after everything else
+_TRIALS_PER_PARAMETER = 10  # length of a stage in a study without an end
 
 
 def stages(space: Space) -> list[tuple[str, ...]]:
@@ -32,3 +37,44 @@ def tier_of(name: str, domain: Domain) -> int:
     """The stated tier, or an earlier one that the name is known for."""
     found = known(name)
     return min(domain.tier, found.tier) if found is not None else domain.tier
+
+
+def turn_of(view: StudyView) -> tuple[str, ...]:
+    """The group that the budget has come to; empty where there is one only."""
+    groups = stages(view.study.space)
+    return groups[stage_of(view, groups)] if len(groups) > 1 else ()
+
+
+def stage_of(view: StudyView, groups: list[tuple[str, ...]]) -> int:
+    """Which group it is the turn of, as far as the budget is spent."""
+    shares = np.cumsum([len(group) for group in groups])
+    done = _spent(view)
+    if done is None:
+        done = len(view.trials) / (_TRIALS_PER_PARAMETER * float(shares[-1]))
+    return min(int(np.searchsorted(shares / shares[-1], done, side="right")), len(groups) - 1)
+
+
+def _spent(view: StudyView) -> float | None:
+    """The share of the budget that is gone, or None when the study has no end."""
+    budget, runs = view.study.budget, view.runs.values()
+    shares = []
+    if budget.n_trials is not None:
+        shares.append(len(view.trials) / budget.n_trials)
+    if budget.n_steps is not None:
+        trained = sum(run.step - (run.parent.step if run.parent else 0.0) for run in runs)
+        shares.append(trained / budget.n_steps)
+    if budget.time_s is not None:
+        shares.append(view.elapsed_s / budget.time_s)
+    return max(shares, default=None)
+
+
+def centre_of(view: StudyView) -> dict[str, Value]:
+    """The best point so far; where it has no value, and before there is one, what is advised."""
+    domains = view.study.space.domains
+    best = view.best()
+    point = {} if best is None else view.trials[best.trial].params
+    return {
+        name: point.get(name, domain.default())
+        for name, domain in domains.items()
+        if not isinstance(domain, Constant)
+    }

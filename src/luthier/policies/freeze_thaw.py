@@ -20,6 +20,7 @@ from luthier.core.domain import Value
 from luthier.core.errors import PolicyError
 from luthier.core.space import Space
 from luthier.core.study import Run, RunState, StudyView, Trial
+from luthier.knowledge.stages import turn_of
 from luthier.models.priors import Belief
 from luthier.policies.asha import Asha
 from luthier.policies.default_first import default_goes_on
@@ -56,6 +57,7 @@ class FreezeThaw:
     n_first: int = 14
     halving: float = 0.05
     eta: int = 3
+    staged: bool = False  # new points differ in the parameters only whose turn it is
 
     def decide(self, view: StudyView) -> Sequence[Action]:
         """One action per free place, each made in view of those before it."""
@@ -97,7 +99,8 @@ class FreezeThaw:
         picture, action = None, None
         if not early:
             kind = "log" if rng.random() < 0.5 else "rank"
-            picture = Picture.of(view, self.sampler, runs, kind, first)
+            group = turn_of(view) if self.staged else ()
+            picture = Picture.of(view, self.sampler, runs, kind, first, group)
         if picture is None or early or rng.random() < self.halving:
             action = self._by_halving(view, picture, rng, first)
         some_sit = picture is not None and picture.model.idle.any()
@@ -131,7 +134,8 @@ class FreezeThaw:
         if not isinstance(action, Start):
             return action
         point = picture.best_new(rng) if picture else None
-        point = point or _first_point(view, self.sampler, rng)
+        if not self.staged:  # its sampler begins with the default
+            point = point or _first_point(view, self.sampler, rng)
         return replace(action, params=point) if point else action
 
 

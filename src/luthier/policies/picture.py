@@ -11,6 +11,7 @@ from luthier.contracts import Sampler
 from luthier.core.action import Action, Continue, Start
 from luthier.core.domain import Value
 from luthier.core.study import Run, RunState, StudyView
+from luthier.knowledge.stages import centre_of
 from luthier.models.curves import CurveModel
 from luthier.models.encoding import Encoding
 from luthier.models.priors import Belief
@@ -46,6 +47,7 @@ class Picture:
     broken: NDArray[np.bool_]  # (runs,)
     first_step: int = 1  # from which on losses are believed
     pause: float = 0.0  # its cost, in steps
+    group: tuple[str, ...] = ()  # where one is named: new points differ from the best in these only
 
     @classmethod
     def of(
@@ -55,6 +57,7 @@ class Picture:
         runs: Sequence[Run],
         kind: str,
         first_step: int = 1,
+        group: tuple[str, ...] = (),
     ) -> "Picture | None":
         """Through a model of one kind of warp; None while no loss is a number."""
         encoding = encoding_of(view.study.space, sampler)
@@ -69,8 +72,10 @@ class Picture:
         unknown = np.isnan(lowest_so_far(runs))
         lowest = np.where(unknown, np.nan, model.lowest)
         belief = belief_of(view.study.space, units, lowest)
-        pause = pause_steps(view)
-        return cls(view, runs, encoding, units, x, model, belief, broke(runs), first_step, pause)
+        return cls(
+            view, runs, encoding, units, x, model, belief, broke(runs), first_step,
+            pause_steps(view), group,
+        )  # fmt: skip
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
         """The most promising new point."""
@@ -229,10 +234,22 @@ class Picture:
     def _hopeful(self, rng: np.random.Generator) -> Array:
         """New points; once runs have broken, the half that is least likely to."""
         units = self._new_points(rng)
+        if self.group:
+            units = self._within(self.group, units)
         if len(units) < 2 or not self.broken.any():
             return units
         holds = self._holds(self.encoding.rows(units))
         return units[holds >= np.median(holds)]
+
+    def _within(self, group: tuple[str, ...], units: Array) -> Array:
+        """Points that differ from the best so far in these parameters only; as they were where
+        all of those have been tried."""
+        space = self.view.study.space
+        others = [i for i, name in enumerate(space.names) if name not in group]
+        held = units.copy()
+        held[:, others] = space.to_unit(centre_of(self.view))[others]
+        fresh = [self._point(held, np.array([i])) is not None for i in range(len(held))]
+        return held[fresh] if any(fresh) else units
 
     def _new_points(self, rng: np.random.Generator) -> Array:
         """Places of the cube to look at, (n, d): anywhere, and about the best runs."""
