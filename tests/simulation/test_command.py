@@ -23,11 +23,12 @@ def test_one_json_object_per_search(make_table: Callable[..., Table], tmp_path: 
     prior.write_text('optimizer = "sgd"\n[learning_rate]\nprior = 0.01\nconfidence = "low"\n')
     folder, picture = str(tmp_path / "family"), str(tmp_path / "regret.png")
     asked = ["simulate", folder, "--policy", "asha", "--policy", "freeze-thaw", "--seeds", "2",
-             "--budget-runs", "3", "--workers", "2", "--prior", str(prior)]  # fmt: skip
+             "--first-seed", "7", "--budget-runs", "3", "--workers", "2",
+             "--prior", str(prior)]  # fmt: skip
     done = CliRunner().invoke(luthier, [*asked, "--json", "-o", picture], catch_exceptions=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(line["policy"], line["seed"]) for line in lines] == [
-        ("asha", 0), ("asha", 1), ("freeze-thaw", 0), ("freeze-thaw", 1)]  # fmt: skip
+        ("asha", 7), ("asha", 8), ("freeze-thaw", 7), ("freeze-thaw", 8)]  # fmt: skip
     assert all(list(line) == KEYS.split() for line in lines)
     assert all(0 <= line["r100"] <= line["r30"] <= line["r10"] <= 1 for line in lines)
     assert Path(picture).stat().st_size > 1000

@@ -278,7 +278,8 @@ def diagnose(what: str, classes: int | None, lang: str, store: str, as_json: boo
 @click.option("--budget-runs", type=float, default=10.0, show_default=True,
               help="Budget in full trainings.")  # fmt: skip
 @click.option("--workers", type=int, default=1, show_default=True, help="Runs at a time.")
-@click.option("--seeds", type=int, default=5, show_default=True, help="Repeats, seeds 0, 1, ….")
+@click.option("--seeds", type=int, default=5, show_default=True, help="Repeats.")
+@click.option("--first-seed", type=int, default=0, show_default=True, help="Seed of the first.")
 @click.option("--prior", type=click.Path(exists=True, dir_okay=False), help="JSON or TOML.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Picture to write.")
 @JSON
@@ -288,6 +289,7 @@ def simulate(
     budget_runs: float,
     workers: int,
     seeds: int,
+    first_seed: int,
     prior: str | None,
     output: str | None,
     as_json: bool,
@@ -301,8 +303,9 @@ def simulate(
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from luthier.cli.simulate import simulate_command
 
+    numbers = range(first_seed, first_seed + seeds)
     simulate_command(tables, policies or ("freeze-thaw", "asha", "random"), budget_runs, workers,
-                     seeds, prior, output, as_json=as_json)  # fmt: skip
+                     numbers, prior, output, as_json=as_json)  # fmt: skip
 
 
 @luthier.command()

@@ -71,16 +71,16 @@ def simulate_command(
     policies: Sequence[str],
     budget_runs: float,
     n_workers: int,
-    n_seeds: int,
+    seeds: Sequence[int],
     prior: str | None,
     output: str | None,
     *,
     as_json: bool,
 ) -> None:
     """Print a line per search as JSON, or a table of means; draw a picture if asked to."""
-    if not 0 < budget_runs < math.inf or n_workers < 1 or n_seeds < 1:
+    if not 0 < budget_runs < math.inf or n_workers < 1 or not seeds:
         raise OptionError(
-            f"--budget-runs {budget_runs:g} --workers {n_workers} --seeds {n_seeds}; "
+            f"--budget-runs {budget_runs:g} --workers {n_workers} --seeds {len(seeds)}; "
             "expected finite numbers above zero."
         )
     if output:
@@ -94,7 +94,7 @@ def simulate_command(
     ]  # all of them before the first: a wrong name is found at once
     cases = []
     for name, table, space, policy, player in searches:
-        for seed in range(n_seeds):
+        for seed in seeds:
             outcome = simulate(
                 table, player, budget_runs=budget_runs, n_workers=n_workers, seed=seed, space=space
             )

@@ -66,10 +66,8 @@ def question(case: Case) -> Section:
                   frozenset({filled.index(3)}) if 3 in filled else frozenset())  # fmt: skip
     names = _options(optimizers, w)
     said = w("advised_words", optimizer=w("with_optimizer", name=names) if names else "")
-    blocks: list[Block] = [
-        Paragraph(text), table, Paragraph(said, quiet=True)
-    ]  # fmt: skip
-    blocks += [Paragraph(_wrong_words(one, w)) for one in misjudged(case.view)]
+    wrong = [Paragraph(_wrong_words(one, w)) for one in misjudged(case.view)]
+    blocks: list[Block] = [Paragraph(text), table, *wrong, Paragraph(said, quiet=True)]
     if study.space.constraints:
         rules = "; ".join(map(str, study.space.constraints))
         blocks.append(Paragraph(w("constraints", rules=rules)))
