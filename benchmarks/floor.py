@@ -21,7 +21,7 @@ def floors(table: Table, budget: float, n_workers: int) -> tuple[float, float]:
     """Anytime regret of the lowest of all rows at each depth, and of the best single row."""
     losses = np.where(np.isfinite(table.losses), table.losses, np.inf)
     lowest = np.minimum.accumulate(losses, axis=1)
-    n_steps = round(budget * table.max_steps)
+    n_steps = max(1, round(budget * table.max_steps))
     depth = np.minimum(np.arange(n_steps) // n_workers, table.max_steps - 1)
     regrets = [float(table.regret(row[depth]).mean()) for row in lowest]
     return float(table.regret(lowest.min(axis=0)[depth]).mean()), min(regrets)

@@ -35,10 +35,10 @@ def said_and_came(
     """Chance, mean gain and gain in one case of ten as said; the gain that was missed."""
     view = simulate(table, policy_on(table, policy), budget_runs=budget, seed=seed).view
     told = balance(Seen(view))
-    if told.p_better is None or told.missed is None or told.missed_90 is None:
-        return None
     ends = table.best_losses()
     spread = float(np.median(ends[np.isfinite(ends)]) - ends.min())
+    if told.p_better is None or told.missed is None or told.missed_90 is None or spread == 0.0:
+        return None
     points = [table.find(view.runs[run.run].params) for run in told.left]
     came = [min(ends[row] for row in table.rows[point]) for point in points if point is not None]
     best = view.best()

@@ -1,14 +1,15 @@
 """What results say of the space: priors far from all that was good, ranges that end too soon."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from luthier.core.curve import Curve
-from luthier.core.domain import Choice, Float
+from luthier.core.domain import Choice, Float, Int
 from luthier.core.space import make_space
-from luthier.core.study import Run, RunState, Study, StudyView, Trial
+from luthier.core.study import Checkpoint, Run, RunState, Study, StudyView, Trial
 from luthier.hindsight import misjudged
 
 
@@ -38,6 +39,29 @@ def test_a_prior_far_from_all_that_was_good() -> None:
 @pytest.mark.parametrize("n", [5, 9])
 def test_few_trials_say_nothing(n: int) -> None:
     assert misjudged(view(prior=5e-2, best=1e-6, n=n)) == (), "one of them has no number"
+
+
+def test_runs_of_one_line_count_once() -> None:
+    seen = view(prior=5e-2, best=1e-6)
+    runs = dict(seen.runs)
+    best = min(runs.values(), key=lambda r: r.best_loss if r.best_loss == r.best_loss else 9.0)
+    for i in range(30, 60):  # forks of the best, which would be all of the better third
+        parent = Checkpoint(best.id, 1, "f", 0, 0)
+        runs[f"{i}.0"] = replace(best, id=f"{i}.0", trial=i, parent=parent)
+    trials = {r.trial: Trial(r.trial, r.params) for r in runs.values()}
+    assert misjudged(replace(seen, runs=runs, trials=trials)) == misjudged(seen)
+
+
+def test_a_range_of_few_whole_numbers() -> None:
+    space = make_space({"depth": Int(1, 8)})
+    runs = {}
+    for i in range(40):
+        params = {"depth": 1 + i % 8}
+        curve = Curve(np.array([1.0]), np.array([9.0 - params["depth"] + i / 100]))
+        runs[f"{i}.0"] = Run(f"{i}.0", i, params, 1, state=RunState.COMPLETED, step=1, curve=curve)
+    trials = {r.trial: Trial(r.trial, r.params) for r in runs.values()}
+    (found,) = misjudged(StudyView(Study("s", space, "loss", max_steps=1), trials, runs))
+    assert str(found).endswith("it ends at 8; the best 4 trials lie at 8")
 
 
 def test_a_range_that_ends_too_soon() -> None:

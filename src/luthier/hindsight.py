@@ -5,6 +5,7 @@ deviations off; a range looks too narrow where the best tenth crowds at one end,
 lie beyond (0 and 1 of a linear range).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
@@ -12,8 +13,10 @@ from typing import Any, Literal, final
 import numpy as np
 
 from luthier.core.domain import Domain, Float, Int, Value
-from luthier.core.study import StudyView
+from luthier.core.script import root_of
+from luthier.core.study import Run, StudyView
 from luthier.models.priors import N_BEFORE_DOUBT, SPREADS
+from luthier.policies.autopilot.logbook import is_probe
 
 _FAR = 2.0  # standard deviations of a prior
 _NEARLY_ALL = 0.8
@@ -45,13 +48,19 @@ class Misjudged:
 
 def misjudged(view: StudyView) -> tuple[Misjudged, ...]:
     """What looks wrong, in the order of the space; nothing before nine trials have a number."""
-    told = [run for run in view.results().values() if np.isfinite(run.best_loss)]
-    told.sort(key=lambda run: (run.best_loss, run.trial))
+    lines: dict[str, Run] = {}  # of what was forked from one another the best
+    for run in view.results().values():
+        line = root_of(view, run.id).id
+        least = lines[line].best_loss if line in lines else math.inf
+        if run.best_loss < least and not is_probe(run):
+            lines[line] = run
+    told = sorted(lines.values(), key=lambda run: (run.best_loss, run.trial))
     if len(told) < N_BEFORE_DOUBT:
         return ()
     found: list[Misjudged] = []
     for name, domain in view.study.space.domains.items():
-        values = [run.params[name] for run in told if name in run.params]
+        points = [view.trials[run.trial].params for run in told]  # as they began
+        values = [point[name] for point in points if name in point]
         if isinstance(domain, Float | Int) and len(values) >= N_BEFORE_DOUBT:
             found += _of_one(name, domain, values)
     return tuple(found)
@@ -66,10 +75,9 @@ def _of_one(name: str, domain: Float | Int, values: Sequence[Value]) -> Iterator
         away = np.abs(units[:n_third] - domain.to_unit(domain.prior)) / spread
         if away[0] > _FAR and np.mean(away > _FAR) >= _NEARLY_ALL:
             yield _found(name, "prior", domain.prior, values[:n_third])
-    ends: tuple[tuple[What, float, Any], ...] = (
-        ("low", domain.low, units[:n_tenth]), ("high", domain.high, 1.0 - units[:n_tenth]),
-    )  # fmt: skip
-    for what, end, away in ends:
+    ends: tuple[tuple[What, Any], ...] = (("low", domain.low), ("high", domain.high))
+    for what, end in ends:
+        away = np.abs(units[:n_tenth] - domain.to_unit(end))
         crowded = away[0] <= _EDGE and np.mean(away <= _NEAR) >= _HALF
         if crowded and _may_go_on(domain, end):
             yield _found(name, what, end, values[:n_tenth])

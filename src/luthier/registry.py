@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any
 
-from luthier.contracts import Policy, Sampler
+from luthier.contracts import ListedSampler, Policy, Sampler
 from luthier.core.choose import Choice
 from luthier.core.course import live_rate
 from luthier.core.domain import as_tuple
@@ -87,7 +87,7 @@ def make_policy(policy: str | Policy, sampler: str | Sampler = "random") -> Poli
     if not isinstance(policy, str):
         return policy
     by_name = policy in known("samplers") and policy not in known("policies")
-    other = isinstance(sampler, str) and sampler not in ("random", policy)
+    other = sampler not in ("random", policy) and not isinstance(sampler, ListedSampler)
     if other and (policy in PAIRS or by_name):
         raise OptionError(
             f"policy {policy!r} with sampler {sampler!r}; {policy!r} has a sampler already: "
@@ -153,6 +153,7 @@ def in_stages(policy: Policy, stages: str | None) -> Policy:
         raise OptionError(f"stages={stages!r}; expected 'importance' or 'none'.")
     if stages != "importance":
         return policy
+    from luthier.samplers.fixed import Fixed
     from luthier.samplers.staged import Staged
 
     names = {f.name for f in _fields(policy)}
@@ -163,6 +164,8 @@ def in_stages(policy: Policy, stages: str | None) -> Policy:
             "choose a policy that has a sampler, such as asha, or leave stages out."
         )
     changed: Any = policy
+    if isinstance(changed.sampler, Fixed | ListedSampler):
+        raise OptionError(f"stages={stages!r} with a list of points, which has none; leave it out.")
     itself = {"staged": True} if "staged" in names else {}
     made: Policy = replace(changed, sampler=Staged(changed.sampler), **itself)
     return made

@@ -155,17 +155,19 @@ class _Trace:
 
     def look(self, view: StudyView) -> None:
         """Called with every picture of the study."""
-        before = self._n_seen
         for run in view.runs.values():
             known = self._steps.get(run.id, run.parent.step if run.parent else 0.0)
             if run.step > known:
                 fresh = run.curve.values[np.searchsorted(run.curve.steps, known, side="right") :]
                 finite = fresh[np.isfinite(fresh)]
+                # of several steps all but the last were without a report
+                end = self._n_seen + int(run.step - known)
+                self._best[self._n_seen : max(end - 1, 0)] = self._lowest
                 if len(finite):
                     self._lowest = min(self._lowest, float(finite.min()))
-                self._n_seen += int(run.step - known)
+                self._best[max(end - 1, 0) : end] = self._lowest
+                self._n_seen = end
             self._steps[run.id] = max(known, run.step)
-        self._best[before : self._n_seen] = self._lowest
 
     def best(self) -> NDArray[np.float64]:
         """One value per step; what was not spent counts with the last."""

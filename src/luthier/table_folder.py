@@ -41,7 +41,7 @@ def load_table(folder: Path, task: str) -> Table:
     data = _read(file)
     try:
         return _make(f"{folder.name}/{task}", about, data)
-    except (ValueError, DomainError, ConditionError) as error:
+    except (ValueError, TypeError, IndexError, DomainError, ConditionError) as error:
         raise TableError(f"{file} and {where}: {error.args[0]}") from error
 
 
@@ -63,6 +63,9 @@ def _expect_task(about: object, where: str) -> None:
     lacking = [k for k in ("file", "main", "direction", "hyperparameters") if k not in about]
     if lacking:
         raise TableError(f"{where} does not say {', '.join(lacking)}; see docs/tables.md.")
+    for key in ("file", "main"):
+        if not isinstance(about[key], str):
+            raise TableError(f"{where} has the {key} {about[key]!r}; expected a text.")
     _expect(about["direction"], _GOALS, f"{where} has the direction")
     if about.get("stops_short") is not None:
         _expect(about["stops_short"], _SHORT, f"{where} has stops_short")
@@ -74,7 +77,7 @@ def _expect_task(about: object, where: str) -> None:
 
 
 def _expect(given: object, known: Collection[str], what: str) -> None:
-    if given not in known:
+    if not isinstance(given, str) or given not in known:
         raise TableError(f"{what} {given!r}; expected one of {', '.join(known)}.")
 
 
@@ -82,7 +85,7 @@ def _read(file: Path) -> _Data:
     try:
         with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise TableError(
             f"{file} cannot be read ({type(error).__name__}: {error}); "
             "expected a file as numpy.savez writes it, without Python objects."
@@ -97,6 +100,8 @@ def _make(name: str, about: Mapping[str, Any], data: _Data) -> Table:
     if _starts_at_zero(data.get("fid")):  # the first entry is from before the training
         losses = losses[:, 1:]
         seconds = seconds[:, 1:] - seconds[:, :1] if seconds is not None else None
+    if not np.isfinite(losses).any():
+        raise ValueError(f"y:{about['main']} has no number at any step of a training.")
     target = None if about.get("target") is None else sign * float(about["target"])
     losses, n_steps, diverged = _ends(losses, about.get("stops_short"), target)
     space, points = _space(about["hyperparameters"], data, len(losses))
@@ -110,10 +115,10 @@ def _curves(data: _Data, name: str) -> NDArray[np.float64]:
     if name not in data:
         raise ValueError(f"there is no {name}; there are {sorted(data)}.")
     curves = data[name].astype(float)
-    if curves.ndim != 2 or not np.isfinite(curves).any():
+    if curves.ndim != 2:
         raise ValueError(
-            f"{name} has the shape {curves.shape} and {np.isfinite(curves).sum()} numbers; "
-            "expected a row for each training and a column for each step, with a number at least."
+            f"{name} has the shape {curves.shape}; expected a row for each training and a column "
+            "for each step."
         )
     return curves
 
@@ -125,7 +130,9 @@ def _clock(seconds: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]
 
 
 def _starts_at_zero(fidelity: NDArray[Any] | None) -> bool:
-    return fidelity is not None and fidelity.size > 0 and bool((fidelity[..., 0] == 0).all())
+    if fidelity is None or not fidelity.ndim or not fidelity.size:
+        return False
+    return bool((fidelity[..., 0] == 0).all())
 
 
 def _ends(
@@ -166,7 +173,7 @@ def _step_s(seconds: NDArray[np.float64] | None, shape: tuple[int, ...]) -> NDAr
 def _space(about: _About, data: _Data, n: int) -> tuple[Space, list[Point]]:
     """The space that the file describes, and the rows' points in it.
 
-    A hyperparameter is inactive where its column holds nothing (NaN, None or an empty string).
+    A hyperparameter is inactive where its column holds nothing (NaN or an empty string).
     """
     for name in about:
         rows = data["hp:" + name].shape if "hp:" + name in data else None
@@ -212,7 +219,7 @@ def _condition(
     said = about[name].get("active_when")
     active = [value is not None for value in columns[name]]
     if isinstance(said, Mapping):
-        return {k: v if isinstance(v, list) else [v] for k, v in said.items()}
+        return _of_the_rows(said, columns)
     if all(active):
         return None
     for parent, column in columns.items():
@@ -223,6 +230,20 @@ def _condition(
         if on and not on & off and None not in on:
             return {parent: sorted(on, key=str)}
     return None
+
+
+def _of_the_rows(
+    said: Mapping[str, Any], columns: Mapping[str, list[Value]]
+) -> Mapping[str, Value]:
+    """A condition without what the rows do not have: values that none has, and parents that are
+    the same in all."""
+    when: dict[str, Any] = {}
+    for parent, wanted in said.items():
+        seen = {value for value in columns.get(parent, ()) if value is not None}
+        values = wanted if isinstance(wanted, list) else [wanted]
+        if len(seen) != 1:
+            when[parent] = [value for value in values if value in seen or not seen]
+    return when
 
 
 def _point(space: Space, values: Mapping[str, Value], row: int) -> Point:

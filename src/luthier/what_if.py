@@ -8,11 +8,12 @@ exponential tail, so that outliers among the poor ones do no harm. Losses with a
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from luthier.contracts import Store
 from luthier.core.action import Pause, Stop
+from luthier.core.budget import Budget
 from luthier.core.study import Run, RunState, StudyView
 from luthier.policies.autopilot.logbook import is_probe
 from luthier.policies.chance import chances_at
@@ -74,7 +75,8 @@ def balance(store: Store) -> WhatIf:
     chances: dict[str, float] = {}
     p_better = missed = missed_90 = None
     if seen and len(done) >= N_LEAST:
-        at_step = {step: chances_at(view, step) for step in {run.step for run in seen}}
+        whole = replace(view, study=replace(view.study, budget=Budget(n_trials=len(view.trials))))
+        at_step = {step: chances_at(whole, step) for step in {run.step for run in seen}}
         chances = {run.id: at_step[run.step][run.id] for run in seen}
         p_better = 1.0 - math.prod(1.0 - p for p in chances.values())
         scale = _scale(sorted(run.best_loss for run in done))

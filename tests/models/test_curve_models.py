@@ -184,10 +184,20 @@ def test_the_lowest_loss_so_far_is_of_what_is_believed() -> None:
     assert Readings.of([rises], grid, first_step=2).low.tolist() == [5, 5, 4]
     fork = run(1, [1, 5, 6, 4], parent=Checkpoint("0.0", 2, "f", 0, 0))
     assert Readings.of([fork], grid).low.tolist() == [6, 4]
-    gap = run(2, [3, np.nan, 2, 4])
-    assert Readings.of([gap], grid).loss.tolist() == [3, 3, 2, 4], "a number follows"
-    diverged = run(2, [3, 2, np.inf], RunState.RUNNING)
-    assert Readings.of([diverged], grid).low.tolist() == [3, 2, np.inf]
+    diverged = run(2, [3, np.inf, 2, 4], RunState.RUNNING)
+    assert Readings.of([diverged], grid).low.tolist() == [3, np.inf, 2, 2]
+
+
+def test_nan_before_a_number_says_that_nothing_was_measured() -> None:
+    grid, nan = log_grid(9), np.nan
+    gap = run(0, [3, nan, 2, 4])
+    waits, trains = run(1, [3, 2, nan]), run(2, [3, 1, nan], RunState.RUNNING)
+    failed, spike = run(3, [3, nan], RunState.FAILED), run(4, [2, np.inf, 1.5])
+    assert Readings.of([gap], grid).loss.tolist() == [3, 3, 2, 4]
+    assert Readings.of([gap, trains], grid).loss.tolist()[4:] == [3, 1, 1], "of all runs alike"
+    assert Readings.of([trains], grid).loss.tolist() == [3, 1, np.inf]
+    assert broke([gap, waits, failed]).tolist() == [False, False, True]
+    assert broke([spike, waits, failed]).tolist() == [False, True, True], "infinity is a loss"
 
 
 def test_encoding_of_mixed_and_conditional_points() -> None:

@@ -152,7 +152,7 @@ def test_every_name_makes_a_policy() -> None:
 
 
 def test_a_policy_with_a_sampler_of_its_own_takes_no_other() -> None:
-    for policy, sampler in (("bohb", "gp"), ("gp", "tpe")):
+    for policy, sampler in (("bohb", "gp"), ("gp", "tpe"), ("bohb", Sobol())):
         with pytest.raises(OptionError, match="has a sampler already"):
             registry.make_policy(policy, sampler)
     assert registry.make_policy("gp", "gp") == registry.make_policy("gp")
@@ -180,6 +180,15 @@ def test_asha_trains_the_winner_to_the_end() -> None:
     assert (action.run_id, action.to_step) == ("1.0", 3)
     done = [run(0, 1, 2.0), run(1, 9, 1.0, RunState.COMPLETED)]
     assert all(isinstance(a, Pause) for a in Asha(Random()).decide(view(*done, n_new=0)))
+
+
+def test_the_finale_is_not_for_what_came_to_nothing() -> None:
+    lost = curve_run(0, [1.0, math.nan, math.nan])
+    waiting = [curve_run(1, [2.0]), curve_run(2, [3.0])]
+    policy = Asha(Random())
+    (action,) = [a for a in policy.decide(view(lost, *waiting, n_new=0)) if isinstance(a, Continue)]
+    assert action.run_id == "1.0"
+    assert not [a for a in policy.decide(view(lost, n_new=0)) if isinstance(a, Continue)]
 
 
 def test_asha_stops_what_cannot_pause() -> None:

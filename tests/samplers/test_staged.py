@@ -20,6 +20,7 @@ from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.full import Full
 from luthier.policies.halving import SuccessiveHalving
 from luthier.registry import POLICIES, from_recipe, in_stages, make_policy, make_sampler, to_recipe
+from luthier.samplers.fixed import Fixed
 from luthier.samplers.gp import Gp
 from luthier.samplers.grid import Grid
 from luthier.samplers.random import Random
@@ -212,6 +213,18 @@ def test_a_policy_without_a_sampler_is_refused() -> None:
         in_stages(NoSampler(), "importance")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="Children, which proposes its points itself"):
         in_stages(make_policy("children"), "importance")
+    with pytest.raises(OptionError, match="a list of points"):
+        in_stages(Full(Fixed(({"lr": 0.1},))), "importance")
+
+
+def test_a_used_up_stage_of_freeze_thaw_gives_its_share_to_the_next() -> None:
+    space = make_space({"optimizer": Choice("a", "b"), "lr": 0.1,
+                        "dropout": Float(0.0, 0.5, prior=0.1)})  # fmt: skip
+    assert stages(space) == [("optimizer",), ("dropout",)]
+    view = tuned(in_stages(FreezeThaw(Random()), "importance"), Budget(n_steps=120), space)
+    begun = [trial.params for trial in view.trials.values()]
+    assert {point["dropout"] for point in begun[:2]} == {0.1}
+    assert len({point["dropout"] for point in begun}) > 5
 
 
 OWN_POINTS = {"children", "autopilot"}

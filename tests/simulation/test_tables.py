@@ -99,6 +99,10 @@ def test_who_came_to_the_target_has_not_diverged(write_table: Callable[..., Path
         ({"hyperparameters": {"rat": {"kind": "float"}}}, "hp:rat has the shape None"),
         ({"hyperparameters": [1]}, "no mapping of hyperparameters"),
         ({"file": "gone.npz"}, "gone.npz cannot be read"),
+        ({"file": 3}, "the file 3; expected a text"),
+        ({"direction": ["min"]}, "the direction ['min']"),
+        ({"target": [1]}, "float() argument"),
+        ({"hyperparameters": {"rate": {"kind": "float", "low": "0"}}}, "not supported between"),
         ({"file": "meta.json"}, "expected a file as numpy.savez writes it"),
     ],
 )
@@ -120,7 +124,8 @@ def test_what_a_task_gets_wrong(
         ({"hp:rate": np.array([0.1])}, "hp:rate has the shape (1,); expected (3,)"),
         ({"hp:rate": np.array([0.1] * 3)}, "all rows have the same hyperparameters"),
         ({"hp:rate": np.array([0.1, np.nan, 0.3])}, "rate is missing"),
-        ({"y:loss": np.full((3, 4), np.nan)}, "0 numbers"),
+        ({"y:loss": np.full((3, 4), np.nan)}, "y:loss has no number"),
+        ({"y:loss": np.eye(3, 4) * np.nan, "fid": np.arange(4)}, "y:loss has no number"),
         ({"y:loss": np.ones(2)}, "the shape (2,)"),
         ({"t": np.ones(5)}, "t has the shape (5,); expected (3, 4) or (4,)"),
     ],
@@ -134,6 +139,19 @@ def test_what_the_arrays_get_wrong(
     with pytest.raises(TableError, match=re.escape(words)) as caught:
         load_table(write_table(about, {**arrays, **change}), "task")
     assert str(caught.value).count("[E") == 1, "one code, not two"
+
+
+def test_conditions_of_a_family_fit_each_of_its_tasks(write_table: Callable[..., Path]) -> None:
+    rate = {"rate": {**RATE["rate"], "active_when": {"optimizer": ["adam", "lion"], "kind": "x"}}}
+    about = {**rate, **{name: {"kind": "categorical"} for name in ("optimizer", "kind")}}
+    arrays = {
+        "hp:rate": np.array([0.1, 0.2, np.nan]),
+        "hp:kind": np.array(["x"] * 3),
+        "hp:optimizer": np.array(["adam", "adam", "sgd"]),
+        "y:loss": np.ones((3, 4)),
+    }
+    space = load_table(write_table(about, arrays), "task").space
+    assert space.domains["rate"].when == {"optimizer": ["adam"]}, "kind is the same in all rows"
 
 
 @pytest.mark.parametrize("meta", ["[1]", "{}", '{"tasks": {}}', "{", '{"tasks": {"task": "x"}}'])

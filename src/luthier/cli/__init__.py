@@ -303,9 +303,8 @@ def simulate(
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from luthier.cli.simulate import simulate_command
 
-    numbers = range(first_seed, first_seed + seeds)
     simulate_command(tables, policies or ("freeze-thaw", "asha", "random"), budget_runs, workers,
-                     numbers, prior, output, as_json=as_json)  # fmt: skip
+                     seeds, first_seed, prior, output, as_json=as_json)  # fmt: skip
 
 
 @luthier.command()

@@ -71,16 +71,17 @@ def simulate_command(
     policies: Sequence[str],
     budget_runs: float,
     n_workers: int,
-    seeds: Sequence[int],
+    n_seeds: int,
+    first_seed: int,
     prior: str | None,
     output: str | None,
     *,
     as_json: bool,
 ) -> None:
     """Print a line per search as JSON, or a table of means; draw a picture if asked to."""
-    if not 0 < budget_runs < math.inf or n_workers < 1 or not seeds:
+    if not 0 < budget_runs < math.inf or n_workers < 1 or n_seeds < 1:
         raise OptionError(
-            f"--budget-runs {budget_runs:g} --workers {n_workers} --seeds {len(seeds)}; "
+            f"--budget-runs {budget_runs:g} --workers {n_workers} --seeds {n_seeds}; "
             "expected finite numbers above zero."
         )
     if output:
@@ -94,7 +95,7 @@ def simulate_command(
     ]  # all of them before the first: a wrong name is found at once
     cases = []
     for name, table, space, policy, player in searches:
-        for seed in seeds:
+        for seed in range(first_seed, first_seed + n_seeds):
             outcome = simulate(
                 table, player, budget_runs=budget_runs, n_workers=n_workers, seed=seed, space=space
             )
@@ -237,7 +238,7 @@ def _target_words(policy: str, cases: Sequence[Case]) -> str:
     runs = np.array([case.target_runs for case in cases if case.policy == policy])
     reached = runs[np.isfinite(runs)]
     table = cases[0].table
-    target = table.target if table.goal == "minimize" else -float(table.target or 0.0)
+    target = (table.target or 0.0) * (1.0 if table.goal == "minimize" else -1.0) + 0.0  # no -0
     after = f", after {_mean_words(list(reached))} full runs" if len(reached) else ""
     return f"  {policy}: target {target:g} reached in {len(reached)} of {len(runs)}{after}"
 

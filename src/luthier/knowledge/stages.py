@@ -39,10 +39,10 @@ def tier_of(name: str, domain: Domain) -> int:
     return min(domain.tier, found.tier) if found is not None else domain.tier
 
 
-def turn_of(view: StudyView) -> tuple[str, ...]:
-    """The group that the budget has come to; empty where there is one only."""
+def turns_of(view: StudyView) -> list[tuple[str, ...]]:
+    """The group that the budget has come to, and those after it; empty where there is one only."""
     groups = stages(view.study.space)
-    return groups[stage_of(view, groups)] if len(groups) > 1 else ()
+    return groups[stage_of(view, groups) :] if len(groups) > 1 else []
 
 
 def stage_of(view: StudyView, groups: list[tuple[str, ...]]) -> int:

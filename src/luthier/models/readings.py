@@ -42,7 +42,8 @@ class Readings:
     def of(cls, runs: Sequence[Run], grid: Index, first_step: int = 1) -> "Readings":
         """The newest loss at each grid step that a run has passed, from `first_step` on, and the
         end of a run that ended between two. What a fork inherits is its parent's."""
-        each = [_of_one(run, grid, first_step) for run in runs]
+        gaps = has_gaps(runs)
+        each = [_of_one(run, grid, first_step, gaps) for run in runs]
         if not each:
             none = np.empty(0)
             return cls(grid, np.empty(0, np.int64), np.empty(0, np.int64), none, none)
@@ -56,12 +57,12 @@ class Readings:
         return Readings(self.grid, *own)
 
 
-def _of_one(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array]:
+def _of_one(run: Run, grid: Index, first_step: int, gaps: bool) -> tuple[Index, Array, Array]:
     """A run's readings; worked out once for as long as the run stays as it is."""
-    key = (run.id, run.state, run.step, len(grid), first_step)
+    key = (run.id, run.state, run.step, len(grid), first_step, gaps)
     known = _known.get(key)
     if known is None or known[0] is not run.curve:
-        place, loss, low = _read(run, grid, first_step)
+        place, loss, low = _read(run, grid, first_step, gaps)
         believed = grid[place] >= first_step
         known = _known[key] = (run.curve, place[believed], loss[believed], low[believed])
         if len(_known) > _N_KNOWN:
@@ -69,8 +70,8 @@ def _of_one(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array
     return known[1:]
 
 
-def _read(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array]:
-    curve = _without_gaps(run.curve)
+def _read(run: Run, grid: Index, first_step: int, gaps: bool) -> tuple[Index, Array, Array]:
+    curve = _without_gaps(run, gaps)
     bad = ~np.isfinite(curve.values)
     begun = run.parent.step if run.parent else 0.0
     own = ~bad & (curve.steps > begun) & (curve.steps >= first_step)
@@ -94,9 +95,18 @@ def _read(run: Run, grid: Index, first_step: int) -> tuple[Index, Array, Array]:
     return known, np.where(finite, values, np.inf), np.where(finite, low[place], np.inf)
 
 
-def _without_gaps(curve: Curve) -> Curve:
-    """What is no number, but has one after it, was no report."""
-    finite = np.isfinite(curve.values)
-    ends = len(finite) - int(np.argmax(finite[::-1])) if finite.any() else 0
-    told = finite | (np.arange(len(finite)) >= ends)
-    return curve if told.all() else Curve(curve.steps[told], curve.values[told])
+def has_gaps(runs: Sequence[Run]) -> bool:
+    """Whether NaN was followed by a number: then it says that nothing was measured at a step."""
+    return any(_has_gap(run.curve.values) for run in runs)
+
+
+def _has_gap(values: Array) -> bool:
+    missing = np.isnan(values)
+    return bool(missing.any()) and bool((missing[:-1] & np.isfinite(values[1:])).any())
+
+
+def _without_gaps(run: Run, gaps: bool) -> Curve:
+    curve, missing = run.curve, np.isnan(run.curve.values)
+    if not gaps or not missing.any() or run.state is RunState.FAILED:
+        return curve
+    return Curve(curve.steps[~missing], curve.values[~missing])

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.core.curve import Curve
 from luthier.core.study import Run, RunState
 from luthier.models.kernel import Kernel
+from luthier.models.readings import has_gaps
 
 Array = NDArray[np.float64]
 _SHARPNESS = 4.0  # neighbours count by their covariance to this power
@@ -19,21 +19,17 @@ _N_BELIEVED = 0.5  # neighbours that the overall share is worth
 
 
 def broke(runs: Sequence[Run]) -> NDArray[np.bool_]:
-    """Which runs failed, or came to a loss that is no number. Where one of them found back to
-    numbers, NaN says that nothing was measured at a step, and those that failed are all."""
-    gaps = any(_found_back(run.curve) for run in runs)
-    return np.array(
-        [run.state is RunState.FAILED or (not gaps and _is_lost(run)) for run in runs], dtype=bool
-    )
+    """Which runs failed, or came to a loss that is no number. Where NaN says that nothing was
+    measured at a step (`has_gaps`), it does not count."""
+    gaps = has_gaps(runs)
+    return np.array([r.state is RunState.FAILED or _is_lost(r, gaps) for r in runs], dtype=bool)
 
 
-def _is_lost(run: Run) -> bool:
-    return not run.active and len(run.curve) > 0 and not np.isfinite(run.curve.last)
-
-
-def _found_back(curve: Curve) -> bool:
-    finite = np.isfinite(curve.values)
-    return bool((finite[1:] & ~finite[:-1]).any())
+def _is_lost(run: Run, gaps: bool) -> bool:
+    if run.active or not len(run.curve):
+        return False
+    last = run.curve.last
+    return not np.isfinite(last) and not (gaps and np.isnan(last))
 
 
 def reliability(kernel: Kernel, seen: Array, broken: NDArray[np.bool_], x: Array) -> Array:

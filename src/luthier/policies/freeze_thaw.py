@@ -20,7 +20,7 @@ from luthier.core.domain import Value
 from luthier.core.errors import PolicyError
 from luthier.core.space import Space
 from luthier.core.study import Run, RunState, StudyView, Trial
-from luthier.knowledge.stages import turn_of
+from luthier.knowledge.stages import turns_of
 from luthier.models.priors import Belief
 from luthier.policies.asha import Asha
 from luthier.policies.default_first import default_goes_on
@@ -99,8 +99,8 @@ class FreezeThaw:
         picture, action = None, None
         if not early:
             kind = "log" if rng.random() < 0.5 else "rank"
-            group = turn_of(view) if self.staged else ()
-            picture = Picture.of(view, self.sampler, runs, kind, first, group)
+            groups = turns_of(view) if self.staged else []
+            picture = Picture.of(view, self.sampler, runs, kind, first, groups)
         if picture is None or early or rng.random() < self.halving:
             action = self._by_halving(view, picture, rng, first)
         some_sit = picture is not None and picture.model.idle.any()
@@ -134,7 +134,7 @@ class FreezeThaw:
         if not isinstance(action, Start):
             return action
         point = picture.best_new(rng) if picture else None
-        if not self.staged:  # its sampler begins with the default
+        if not self.staged:
             point = point or _first_point(view, self.sampler, rng)
         return replace(action, params=point) if point else action
 

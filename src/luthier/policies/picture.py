@@ -47,7 +47,7 @@ class Picture:
     broken: NDArray[np.bool_]  # (runs,)
     first_step: int = 1  # from which on losses are believed
     pause: float = 0.0  # its cost, in steps
-    group: tuple[str, ...] = ()  # where one is named: new points differ from the best in these only
+    groups: Sequence[tuple[str, ...]] = ()  # new points differ from the best in one of them only
 
     @classmethod
     def of(
@@ -57,7 +57,7 @@ class Picture:
         runs: Sequence[Run],
         kind: str,
         first_step: int = 1,
-        group: tuple[str, ...] = (),
+        groups: Sequence[tuple[str, ...]] = (),
     ) -> "Picture | None":
         """Through a model of one kind of warp; None while no loss is a number."""
         encoding = encoding_of(view.study.space, sampler)
@@ -74,7 +74,7 @@ class Picture:
         belief = belief_of(view.study.space, units, lowest)
         return cls(
             view, runs, encoding, units, x, model, belief, broke(runs), first_step,
-            pause_steps(view), group,
+            pause_steps(view), groups,
         )  # fmt: skip
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
@@ -234,22 +234,27 @@ class Picture:
     def _hopeful(self, rng: np.random.Generator) -> Array:
         """New points; once runs have broken, the half that is least likely to."""
         units = self._new_points(rng)
-        if self.group:
-            units = self._within(self.group, units)
+        if self.groups:
+            units = self._within(units)
         if len(units) < 2 or not self.broken.any():
             return units
         holds = self._holds(self.encoding.rows(units))
         return units[holds >= np.median(holds)]
 
-    def _within(self, group: tuple[str, ...], units: Array) -> Array:
-        """Points that differ from the best so far in these parameters only; as they were where
-        all of those have been tried."""
+    def _within(self, units: Array) -> Array:
+        """Points that differ from the best so far in the first group of which not all have been
+        tried; as they were where there is none."""
         space = self.view.study.space
-        others = [i for i, name in enumerate(space.names) if name not in group]
-        held = units.copy()
-        held[:, others] = space.to_unit(centre_of(self.view))[others]
-        fresh = [self._point(held, np.array([i])) is not None for i in range(len(held))]
-        return held[fresh] if any(fresh) else units
+        tried = [trial.params for trial in self.view.trials.values()]
+        centre = space.to_unit(centre_of(self.view))
+        for group in self.groups:
+            moving = [name in group for name in space.names]
+            held = np.unique(np.where(moving, units, centre), axis=0)
+            points = [space.from_unit(unit) for unit in held]
+            fresh = [point not in tried and space.feasible(point) for point in points]
+            if any(fresh):
+                return held[fresh]
+        return units
 
     def _new_points(self, rng: np.random.Generator) -> Array:
         """Places of the cube to look at, (n, d): anywhere, and about the best runs."""

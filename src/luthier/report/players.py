@@ -12,6 +12,7 @@ from luthier.registry import (
     PAIRS,
     POLICIES,
     SAMPLERS,
+    from_recipe,
     is_nursed_by_default,
     make_policy,
     to_recipe,
@@ -82,7 +83,12 @@ def _is_default(policy: Mapping[str, Any], name: str, sampler: str, staged: bool
         made = in_stages(make_policy(name, sampler), "importance" if staged else None)
     except LuthierError:
         return False
-    return bool(json.dumps(to_recipe(made)) == json.dumps(policy))
+    return _same(made, policy)
+
+
+def _same(made: object, policy: Mapping[str, Any]) -> bool:
+    """Whether this is the recipe of a player; one of older days may lack newer options."""
+    return bool(to_recipe(made) == to_recipe(from_recipe(policy)))
 
 
 def _innermost(policy: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -95,7 +101,7 @@ def _innermost(policy: Mapping[str, Any]) -> Mapping[str, Any]:
 def _pair(policy: Mapping[str, Any]) -> str:
     """The name of a policy that comes with its sampler, such as bohb."""
     for name in PAIRS:
-        if json.dumps(to_recipe(make_policy(name))) == json.dumps(policy):
+        if PAIRS[name]["class"] == policy.get("class") and _same(make_policy(name), policy):
             return name
     return ""
 

@@ -75,10 +75,11 @@ def question(case: Case) -> Section:
 
 
 def _wrong_words(found: Misjudged, w: Words) -> str:
-    ends = [value_words(found.lowest), value_words(found.highest)]
+    low, high = value_words(found.lowest), value_words(found.highest)
+    there = low if low == high else w("linear", low=low, high=high)
     key = "wrong_prior" if found.what == "prior" else "wrong_range"
-    return w(key, name=found.name, stated=value_words(found.stated), low=ends[0], high=ends[1],
-             n=found.n_best)  # fmt: skip
+    stated = value_words(found.stated)
+    return w(key, name=found.name, stated=stated, there=there, n=found.n_best)
 
 
 def budget(case: Case) -> Section:

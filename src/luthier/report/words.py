@@ -53,13 +53,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "in": ("{name} is {values}", "{name} 为 {values}"),
     "comma": (", ", "、"),
     "wrong_prior": (
-        "The prior for {name} looks wrong: {stated}; the best {n} trials lie at {low} to "
-        "{high}.",
-        "{name} 的先验看来不对：{stated}；最好的 {n} 个试验位于 {low} 至 {high}。"),
+        "The prior for {name} looks wrong: {stated}; the best {n} trials lie at {there}.",
+        "{name} 的先验看来不对：{stated}；最好的 {n} 个试验位于 {there}。"),
     "wrong_range": (
         "The range for {name} looks too narrow: it ends at {stated}; the best {n} "
-        "trials lie at {low} to {high}.",
-        "{name} 的范围看来太窄：止于 {stated}；最好的 {n} 个试验位于 {low} 至 {high}。"),
+        "trials lie at {there}.",
+        "{name} 的范围看来太窄：止于 {stated}；最好的 {n} 个试验位于 {there}。"),
     "low": ("low", "低"),
     "medium": ("medium", "中"),
     "high": ("high", "高"),

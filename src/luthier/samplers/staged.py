@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from luthier.contracts import Sampler
 from luthier.core.domain import Value
 from luthier.core.study import StudyView
-from luthier.knowledge.stages import centre_of, stage_of, stages
+from luthier.knowledge.stages import centre_of, turns_of
 
 _LOOKED_AT = 64  # points, before a stage counts as used up
 
@@ -32,10 +32,9 @@ class Staged:
     ) -> NDArray[np.float64]:  # (<= n, d)
         """Points of the stage that the budget has come to."""
         space = view.study.space
-        groups = stages(space)
         centre = centre_of(view)
         tried = [trial.params for trial in view.trials.values()]
-        for group in groups[stage_of(view, groups) :] if len(groups) > 1 else ():
+        for group in turns_of(view):
             for size in (n, _LOOKED_AT):
                 rows = self._within(view, group, centre, size, rng)
                 fresh = [row for row in rows if space.from_unit(row) not in tried]
