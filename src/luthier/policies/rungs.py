@@ -96,8 +96,9 @@ def promotions(runs: Sequence[Run], rungs: Sequence[float], eta: int) -> list[Co
 
 
 def finale(runs: Sequence[Run], rungs: Sequence[float]) -> list[Continue]:
-    """The best waiting run of the highest rung with a number, when no other has been beyond it."""
-    runs = [run for run in runs if standing(run, run.step) < math.inf]
+    """The best waiting run of the highest rung, when no run has been beyond it; what came to nothing
+    does not count."""
+    runs = [run for run in runs if not len(run.curve) or math.isfinite(run.curve.last)]
     for step, following in reversed(list(pairwise(rungs))):
         if any(run.step >= following for run in runs):
             return []
