@@ -96,8 +96,8 @@ def promotions(runs: Sequence[Run], rungs: Sequence[float], eta: int) -> list[Co
 
 
 def finale(runs: Sequence[Run], rungs: Sequence[float]) -> list[Continue]:
-    """The best waiting run of the highest rung, when no run has been beyond it; what came to nothing
-    does not count."""
+    """The best waiting run of the highest rung, when no run has been beyond it; those that came to
+    nothing do not count."""
     runs = [run for run in runs if not len(run.curve) or math.isfinite(run.curve.last)]
     for step, following in reversed(list(pairwise(rungs))):
         if any(run.step >= following for run in runs):
