@@ -64,6 +64,23 @@ def test_a_range_of_few_whole_numbers() -> None:
     assert str(found).endswith("it ends at 8; the best 4 trials lie at 8")
 
 
+def test_of_what_the_best_trial_does_not_have_nothing_is_said() -> None:
+    kind = Choice("full", "probe")
+    depth = Int(1, 8, when={"kind": "probe"})
+    runs = {}
+    for i in range(40):
+        params = {"kind": "probe", "depth": 1 + i % 8} if i else {"kind": "full"}
+        loss = 9.0 - params["depth"] + i / 100 if i else 0.0
+        curve = Curve(np.array([1.0]), np.array([loss]))
+        runs[f"{i}.0"] = Run(f"{i}.0", i, params, 1, state=RunState.COMPLETED, step=1, curve=curve)
+    trials = {r.trial: Trial(r.trial, r.params) for r in runs.values()}
+    space = make_space({"kind": kind, "depth": depth})
+    study = Study("s", space, "loss", max_steps=1)
+    assert misjudged(StudyView(study, trials, runs)) == ()
+    without = {key: run for key, run in runs.items() if run.trial}
+    assert len(misjudged(StudyView(study, trials, without))) == 1
+
+
 def test_a_range_that_ends_too_soon() -> None:
     (low,) = misjudged(view(prior=None, best=1e-12, n=120))
     assert (low.what, low.stated) == ("low", 1e-8)

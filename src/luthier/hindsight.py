@@ -2,7 +2,7 @@
 
 A prior looks wrong where the better third of the trials, or nearly all of it, lies two standard
 deviations off; a range looks too narrow where the best tenth crowds at one end, unless nothing can
-lie beyond (0 and 1 of a linear range).
+lie beyond (0 and 1 of a linear range). Of what the best trial does not have, nothing is said.
 """
 
 import math
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from luthier.core.domain import Domain, Float, Int, Value
 from luthier.core.script import root_of
@@ -35,10 +36,13 @@ class Misjudged:
     stated: Value  # the prior, or that end of the range
     lowest: Value
     highest: Value
+    n_there: int
     n_best: int
 
     def __str__(self) -> str:
-        there = f"the best {self.n_best} trials lie at {_short(self.lowest)}"
+        which = f"the best {self.n_best}"
+        which = which if self.n_there == self.n_best else f"{self.n_there} of {which}"
+        there = f"{which} trials lie at {_short(self.lowest)}"
         there += "" if self.lowest == self.highest else f" to {_short(self.highest)}"
         if self.what == "prior":
             return f"the prior for {self.name} looks wrong: {_short(self.stated)}; {there}"
@@ -61,7 +65,8 @@ def misjudged(view: StudyView) -> tuple[Misjudged, ...]:
     for name, domain in view.study.space.domains.items():
         points = [view.trials[run.trial].params for run in told]  # as they began
         values = [point[name] for point in points if name in point]
-        if isinstance(domain, Float | Int) and len(values) >= N_BEFORE_DOUBT:
+        few = len(values) < N_BEFORE_DOUBT or name not in points[0]
+        if isinstance(domain, Float | Int) and not few:
             found += _of_one(name, domain, values)
     return tuple(found)
 
@@ -74,17 +79,20 @@ def _of_one(name: str, domain: Float | Int, values: Sequence[Value]) -> Iterator
         spread = SPREADS[domain.confidence]
         away = np.abs(units[:n_third] - domain.to_unit(domain.prior)) / spread
         if away[0] > _FAR and np.mean(away > _FAR) >= _NEARLY_ALL:
-            yield _found(name, "prior", domain.prior, values[:n_third])
+            yield _found(name, "prior", domain.prior, values, away > _FAR)
     ends: tuple[tuple[What, Any], ...] = (("low", domain.low), ("high", domain.high))
     for what, end in ends:
         away = np.abs(units[:n_tenth] - domain.to_unit(end))
         crowded = away[0] <= _EDGE and np.mean(away <= _NEAR) >= _HALF
         if crowded and _may_go_on(domain, end):
-            yield _found(name, what, end, values[:n_tenth])
+            yield _found(name, what, end, values, away <= _NEAR)
 
 
-def _found(name: str, what: What, stated: Value, best: Sequence[Any]) -> Misjudged:
-    return Misjudged(name, what, stated, min(best), max(best), len(best))
+def _found(
+    name: str, what: What, stated: Value, values: Sequence[Any], is_there: NDArray[np.bool_]
+) -> Misjudged:
+    there = [value for value, is_so in zip(values, is_there, strict=False) if is_so]
+    return Misjudged(name, what, stated, min(there), max(there), len(there), len(is_there))
 
 
 def _may_go_on(domain: Domain, end: float) -> bool:

@@ -79,7 +79,8 @@ def _wrong_words(found: Misjudged, w: Words) -> str:
     there = low if low == high else w("linear", low=low, high=high)
     key = "wrong_prior" if found.what == "prior" else "wrong_range"
     stated = value_words(found.stated)
-    return w(key, name=found.name, stated=stated, there=there, n=found.n_best)
+    n = {"n": found.n_there, "of": found.n_best}
+    return w(key, name=found.name, stated=stated, there=there, **n)
 
 
 def budget(case: Case) -> Section:

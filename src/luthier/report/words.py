@@ -53,12 +53,13 @@ _WORDS: dict[str, tuple[str, str]] = {
     "in": ("{name} is {values}", "{name} 为 {values}"),
     "comma": (", ", "、"),
     "wrong_prior": (
-        "The prior for {name} looks wrong: {stated}; the best {n} trials lie at {there}.",
-        "{name} 的先验看来不对：{stated}；最好的 {n} 个试验位于 {there}。"),
+        "The prior for {name} looks wrong: {stated}; {n} of the best {of} trials lie at "
+        "{there}.",
+        "{name} 的先验看来不对：{stated}；最好的 {of} 个试验中有 {n} 个位于 {there}。"),
     "wrong_range": (
-        "The range for {name} looks too narrow: it ends at {stated}; the best {n} "
+        "The range for {name} looks too narrow: it ends at {stated}; {n} of the best {of} "
         "trials lie at {there}.",
-        "{name} 的范围看来太窄：止于 {stated}；最好的 {n} 个试验位于 {there}。"),
+        "{name} 的范围看来太窄：止于 {stated}；最好的 {of} 个试验中有 {n} 个位于 {there}。"),
     "low": ("low", "低"),
     "medium": ("medium", "中"),
     "high": ("high", "高"),
