@@ -12,7 +12,6 @@ from click.testing import CliRunner
 import luthier
 from luthier.api import StudyResult, Tunable, create, open_study, resume
 from luthier.cli import luthier as command
-from luthier.cli.what_if import look_back
 from luthier.core.action import Pause, Stop
 from luthier.core.budget import Budget
 from luthier.core.event import Ended, Proposed, Reported, Started
@@ -139,7 +138,7 @@ def test_population_gives_a_schedule_that_can_be_trained_again(job: Path) -> Non
 
 def test_what_if(job: Path) -> None:
     result = search(job, trials=40, policy=OneEpoch(Random(), 10, 2), name="early")
-    told = look_back(result)
+    told = balance(result.store)
     assert told.n_finished + told.n_left == 40
     assert told.steps_spent + told.steps_saved == 40 * 9
     assert told.p_better is not None

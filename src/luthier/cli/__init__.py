@@ -245,9 +245,10 @@ def best(study: str | None, folder: str | None, store: str, as_json: bool) -> No
 def what_if_command(study: str | None, n_rows: int, store: str, as_json: bool) -> None:
     """Show what stopping early saved in a study, and what it may have cost."""
     from luthier import api
-    from luthier.cli.what_if import look_back, print_balance, to_json
+    from luthier.cli.what_if import print_balance, to_json
+    from luthier.what_if import balance
 
-    told = look_back(api.open_study(store, study))
+    told = balance(api.open_study(store, study).store)
     click.echo(to_json(told)) if as_json else print_balance(told, n_rows)
 
 

@@ -8,15 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from luthier import api
 from luthier.cli.look import number
 from luthier.core.short import counted
-from luthier.what_if import N_LEAST, WhatIf, balance
-
-
-def look_back(result: api.StudyResult) -> WhatIf:
-    """Balance of a study."""
-    return balance(result.store)
+from luthier.what_if import N_LEAST, WhatIf
 
 
 def to_json(told: WhatIf) -> str:

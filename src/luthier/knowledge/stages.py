@@ -5,6 +5,7 @@ import numpy as np
 
 from luthier.core.domain import Constant, Domain, Value
 from luthier.core.space import Space
+from luthier.core.spent import spent_share
 from luthier.core.study import StudyView
 from luthier.knowledge.hyperparameter import known
 
@@ -55,17 +56,10 @@ def stage_of(view: StudyView, groups: list[tuple[str, ...]]) -> int:
 
 
 def _spent(view: StudyView) -> float | None:
-    """The share of the budget that is gone, or None when the study has no end."""
-    budget, runs = view.study.budget, view.runs.values()
-    shares = []
-    if budget.n_trials is not None:
-        shares.append(len(view.trials) / budget.n_trials)
-    if budget.n_steps is not None:
-        trained = sum(run.step - (run.parent.step if run.parent else 0.0) for run in runs)
-        shares.append(trained / budget.n_steps)
-    if budget.time_s is not None:
-        shares.append(view.elapsed_s / budget.time_s)
-    return max(shares, default=None)
+    """The share of the budget that is gone, trials included; None when the study has no end."""
+    n_trials = view.study.budget.n_trials
+    of_trials = None if n_trials is None else len(view.trials) / n_trials
+    return max((s for s in (of_trials, spent_share(view)) if s is not None), default=None)
 
 
 def centre_of(view: StudyView) -> dict[str, Value]:

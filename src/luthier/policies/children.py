@@ -22,6 +22,7 @@ from luthier.core.entry import Entry
 from luthier.core.forecast import forecast
 from luthier.core.person import waits_for_a_person
 from luthier.core.short import short
+from luthier.core.spent import spent_share
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.knowledge.stages import stages
 from luthier.policies.drawing import draw
@@ -197,18 +198,6 @@ def plateau(view: StudyView, run: Run) -> str:
     if found is None or float(found.mean[0]) < curve.best_loss - found.noise_sd:
         return ""
     return f"{_PLATEAU}: no better since step {curve.best_step:g}"
-
-
-def spent_share(view: StudyView) -> float | None:
-    """The share of the budget of time or steps that is gone; None where neither is limited."""
-    budget, shares = view.study.budget, []
-    if budget.time_s is not None:
-        shares.append(view.elapsed_s / budget.time_s)
-    if budget.n_steps is not None:
-        runs = view.runs.values()
-        trained = sum(run.step - (run.parent.step if run.parent else 0.0) for run in runs)
-        shares.append(trained / budget.n_steps)
-    return max(shares, default=None)
 
 
 def _beside(view: StudyView, lesson: Lesson) -> dict[str, Value] | None:
