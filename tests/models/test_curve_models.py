@@ -45,17 +45,17 @@ def test_slopes_of_the_likelihood() -> None:
     same = (of_run[:, None] == of_run).astype(float)
     weights = rng.standard_normal((30, 30))
     weights += weights.T
-    means, _ = prior(np.array([0.5, 0.8]))
-    theta = means + 0.2 * rng.standard_normal(len(means))
+    means, _ = prior(np.array([0.5, 0.8]), 3)
+    place = means + 0.2 * rng.standard_normal(len(means))
 
     def contracted(at: np.ndarray) -> float:
-        k, _ = covariance_and_slopes(at, groups, x, u, same)
-        k = k + np.exp(at[-6]) * np.eye(30)
+        k, _ = covariance_and_slopes(at[:-3], at[-3:], groups, x, u, same)
+        k = k + np.exp(at[-9]) * np.eye(30)
         return float((weights * k).sum())
 
-    _, slopes = covariance_and_slopes(theta, groups, x, u, same)
-    found = slopes.against(weights, float(np.exp(theta[-6])), groups, 2)
-    np.testing.assert_allclose(found, approx_fprime(theta, contracted, 1e-6), rtol=1e-4, atol=1e-3)
+    _, slopes = covariance_and_slopes(place[:-3], place[-3:], groups, x, u, same)
+    found = slopes.against(weights, float(np.exp(place[-9])), groups, 2)
+    np.testing.assert_allclose(found, approx_fprime(place, contracted, 1e-6), rtol=1e-4, atol=1e-3)
 
 
 def process(z: np.ndarray | None = None) -> Process:
@@ -63,7 +63,7 @@ def process(z: np.ndarray | None = None) -> Process:
     x, u = rng.random((6, 2)), np.linspace(0, 1, 5)
     of_run, step = np.repeat(np.arange(6), 3), np.tile(np.arange(3), 6)
     z = rng.standard_normal(18) if z is None else z
-    kernel = Kernel(prior(np.array([0.5, 0.5]))[0], np.array([0, 1]))
+    kernel = Kernel(prior(np.array([0.5, 0.5]), 0)[0], np.array([0.6, 0.0]), np.array([0, 1]))
     return Process.condition(kernel, x, u, of_run, step, z)
 
 
@@ -73,12 +73,14 @@ def test_predictions_are_those_of_the_textbook() -> None:
     own, step = np.array([0, 3, -1]), np.array([4, 3, 4])
     x = np.vstack([made.x[[0, 3]], [[0.3, 0.9]]])
     mean, spread = made.predict(x, own, step)
-    shared, of_run, w = made.kernel.over_steps(made.u, made.u)
+    kernel = made.kernel
 
     def k(one: tuple[np.ndarray, ...], two: tuple[np.ndarray, ...]) -> np.ndarray:
         (xa, ra, sa), (xb, rb, sb) = one, two
-        both = (made.kernel.between_points(xa, xb) + w) * shared[sa[:, None], sb]
-        total: np.ndarray = both + (ra[:, None] == rb) * of_run[sa[:, None], sb]
+        ta = (made.u[sa] + 0.6 * (xa[:, 0] - 0.5))[:, None]
+        tb = made.u[sb] + 0.6 * (xb[:, 0] - 0.5)
+        both = (kernel.between_points(xa, xb) + kernel.common) * kernel.shared(ta, tb)
+        total: np.ndarray = both + (ra[:, None] == rb) * kernel.own(ta, tb)
         return total
 
     data = made.x[made.run], made.run, made.step
@@ -280,7 +282,7 @@ def test_broken_runs_warn_of_their_surroundings() -> None:
     x = np.linspace(0, 1, 20)[:, None]
     runs = [run(i, [nan] if place > 0.6 else [1.0], RunState.FAILED if place > 0.6
                 else RunState.PAUSED) for i, place in enumerate(x[:, 0])]  # fmt: skip
-    kernel = Kernel(prior(np.array([0.35]))[0], np.array([0]))
+    kernel = Kernel(prior(np.array([0.35]), 0)[0], np.zeros(1), np.array([0]))
     chances = reliability(kernel, x, broke(runs), np.array([[0.1], [0.6], [0.95]]))
     assert (np.diff(chances) < 0).all()
     assert chances[0] > 0.8

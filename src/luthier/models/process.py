@@ -12,45 +12,76 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+_N_LEADS = 3  # columns that are tried as the one that leads
+_FIRST_LEAD = 0.3  # where the search for the pace of a column begins
+# times as likely must a lead be, for each column that could have it: its prior is so many times
+# wider than what readings leave of it
+_MORE_LIKELY = 5.0
+
+
 def fit(
     x: Array, u: Array, run: Index, z: Array, groups: Index, length_scales: Array, n_iterations: int
 ) -> Kernel:
     """The kernel that explains readings `z` of runs at points `x` best, given the prior.
 
-    `x` (n, columns), `u` (n,) logarithmic time, `run` (n,), `z` (n,).
+    `x` (n, columns), `u` (n,) logarithmic time, `run` (n,), `z` (n,). Of the columns one at most
+    leads in time, where that explains the readings much better.
     """
     from scipy.linalg import lapack
     from scipy.optimize import minimize
 
-    means, spreads = prior(length_scales)
+    n_columns = x.shape[1]
+    means, spreads = prior(length_scales, n_columns)
+    n_theta = len(means) - n_columns
     if len(z) < 3:
-        return Kernel(means, groups)
+        return Kernel(means[:n_theta], means[n_theta:], groups)
     same = (run[:, None] == run[None, :]).astype(np.float64)
     diagonal = np.diag_indices(len(z))
 
-    def negative(theta: Array) -> tuple[float, Array]:
-        k, slopes = covariance_and_slopes(theta, groups, x, u, same)
+    def negative(at: Array) -> tuple[float, Array]:
+        theta, pace = at[:n_theta], at[n_theta:]
+        k, slopes = covariance_and_slopes(theta, pace, groups, x, u, same)
         noise = float(np.exp(theta[-6]))
         k[diagonal] += noise + 1e-6
         factor, info = lapack.dpotrf(k, lower=1, overwrite_a=1)
         if info:
-            return 1e10, np.zeros_like(theta)
+            return 1e10, np.zeros_like(at)
         inverse, _ = lapack.dpotri(factor, lower=1)
         inverse = np.tril(inverse)
         inverse += np.tril(inverse, -1).T
         alpha = inverse @ z
-        away = (theta - means) / spreads
+        away = (at - means) / spreads
         value = 0.5 * (z @ alpha) + np.log(np.diag(factor)).sum() + 0.5 * (away @ away)
         slope = slopes.against(inverse - np.outer(alpha, alpha), noise, groups, len(length_scales))
         return float(value), 0.5 * slope + away / spreads
 
-    found = minimize(
-        negative, means, jac=True, method="L-BFGS-B",
-        bounds=np.stack([means - 3 * spreads, means + 3 * spreads], axis=1),
-        options={"maxiter": n_iterations},
-    )  # fmt: skip
-    good = np.isfinite(found.fun) and found.fun < 1e9
-    return Kernel(np.array(found.x) if good else means, groups)
+    def best_from(start: Array, leads: Array, n_iterations: int) -> tuple[float, Array]:
+        free = np.append(np.ones(n_theta), leads)
+
+        def on_the_free(at: Array) -> tuple[float, Array]:
+            value, slope = negative(at)
+            return value, slope * free
+
+        reach = 3.0 * spreads * free
+        found = minimize(
+            on_the_free, start, jac=True, method="L-BFGS-B",
+            bounds=np.stack([means - reach, means + reach], axis=1),
+            options={"maxiter": n_iterations},
+        )  # fmt: skip
+        good = np.isfinite(found.fun) and found.fun < 1e9
+        return (float(found.fun), np.array(found.x)) if good else (np.inf, start)
+
+    value, best = best_from(means, np.zeros(n_columns), n_iterations)
+    slope = negative(best)[1][n_theta:]
+    rivals = []
+    for column in np.argsort(-np.abs(slope), kind="stable")[:_N_LEADS]:
+        start = best.copy()
+        start[n_theta + column] = -_FIRST_LEAD * np.sign(slope[column])
+        rivals.append(best_from(start, np.eye(n_columns)[column], n_iterations // 2))
+    with_lead, other = min(rivals, key=lambda rival: rival[0], default=(np.inf, best))
+    if value - with_lead > np.log(_MORE_LIKELY * n_columns):
+        best = other
+    return Kernel(best[:n_theta], best[n_theta:], groups)
 
 
 @final
@@ -73,11 +104,7 @@ class Process:
         """Take readings `z` in."""
         from scipy.linalg import lapack
 
-        shared, own, w = kernel.over_steps(u, u)
-        seen, place = np.unique(run, return_inverse=True)
-        kx = kernel.between_points(x[seen], x[seen]) + w
-        k = kx[place[:, None], place] * shared[step[:, None], step]
-        k += (run[:, None] == run) * own[step[:, None], step]
+        k = _among(kernel, x, u, run, step)
         k[np.diag_indices(len(z))] += kernel.noise
         factor, info = lapack.dpotrf(k, lower=1, overwrite_a=1)
         assert info == 0, "a covariance is positive with noise on its diagonal"
@@ -91,10 +118,7 @@ class Process:
         from scipy.linalg import solve_triangular
 
         cross, before = self._covariances(self.x[run], run, step[:, None])
-        shared, own, w = self.kernel.over_steps(self.u, self.u)
-        among = self.kernel.between_points(self.x[run], self.x[run]) + w
-        among = among * shared[step[:, None], step]
-        among += (run[:, None] == run) * own[step[:, None], step]
+        among = _among(self.kernel, self.x, self.u, run, step)
         among[np.diag_indices(len(run))] = before[:, 0] + self.kernel.noise
         v = solve_triangular(self.factor, cross[:, 0].T, lower=True, check_finite=False)
         n, m = len(self.run), len(run)
@@ -132,12 +156,28 @@ class Process:
 
     def _covariances(self, x: Array, own: Index, steps: Index) -> tuple[Array, Array]:
         """Of points at steps (m, k) with the readings, (m, k, n); and their variance before any."""
-        shared, of_run, w = self.kernel.over_steps(self.u, self.u)
+        kernel = self.kernel
+        when = self.u[steps] + kernel.lead(x)[:, None]
+        then = self.u[self.step] + kernel.lead(self.x)[self.run]
+        if kernel.pace.any():
+            shared = kernel.shared(when[:, :, None], then)
+        else:  # all are on the grid
+            shared = kernel.shared(self.u[:, None], self.u)[steps[:, :, None], self.step]
         seen, place = np.unique(self.run, return_inverse=True)
-        kx = self.kernel.between_points(x, self.x[seen]) + w
-        k = kx[:, None, place] * shared[steps[:, :, None], self.step]
-        old = np.flatnonzero(own >= 0)
-        same = own[old, None, None] == self.run
-        k[old] += same * of_run[steps[old, :, None], self.step]
-        before: Array = (1.0 + w) * shared[steps, steps] + of_run[steps, steps]
+        kx = kernel.between_points(x, self.x[seen]) + kernel.common
+        k = kx[:, None, place] * shared
+        mine, past = np.nonzero(own[:, None] == self.run)
+        k[mine, :, past] += kernel.own(when[mine], then[past, None])
+        before = (1.0 + kernel.common) * kernel.shared(when, when) + kernel.own(when, when)
         return k, before
+
+
+def _among(kernel: Kernel, x: Array, u: Array, run: Index, step: Index) -> Array:
+    """Of readings of runs at points `x` with each other, without noise."""
+    when = u[step] + kernel.lead(x)[run]
+    seen, place = np.unique(run, return_inverse=True)
+    k = kernel.between_points(x[seen], x[seen]) + kernel.common
+    k = k[place[:, None], place] * kernel.shared(when[:, None], when)
+    one, two = np.nonzero(run[:, None] == run)
+    k[one, two] += kernel.own(when[one], when[two])
+    return k
