@@ -5,16 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
+from scipy.stats import spearmanr
 
 from luthier.core.curve import Curve
 from luthier.core.domain import Choice, Float, Int
 from luthier.core.space import make_space
 from luthier.core.study import Checkpoint, Run, RunState
+from luthier.models import fitting
 from luthier.models.curves import CurveModel
 from luthier.models.encoding import Encoding
+from luthier.models.fitting import fit
 from luthier.models.kernel import Kernel, covariance_and_slopes, prior
 from luthier.models.priors import Belief, doubted, trust
-from luthier.models.process import Process, fit
+from luthier.models.process import Process
 from luthier.models.readings import Readings, log_grid
 from luthier.models.reliability import broke, reliability
 from luthier.models.warp import WARPS
@@ -150,6 +153,42 @@ def test_a_fit_finds_what_matters() -> None:
     z = np.sin(6 * x[:, 0])
     kernel = fit(x, np.zeros(60), np.arange(60), z, np.array([0, 1]), np.array([0.5, 0.5]), 30)
     assert kernel.theta[0] + 1 < kernel.theta[1], "the second column does nothing"
+
+
+def late_bloomers(pace: float) -> tuple[np.ndarray, ...]:
+    """40 curves of up to 27 steps; the larger the second column, the faster and the worse."""
+    rng = np.random.default_rng(5)
+    x, steps = rng.random((40, 3)), np.array([1, 3, 9, 27])
+    length = np.where(np.arange(40) % 4, 2, 4)  # three in four are left after three steps
+    run = np.repeat(np.arange(40), length)
+    step = np.concatenate([np.arange(n) for n in length])
+    u = np.log(steps) / np.log(27)
+    lead = pace * (x[:, 1] - 0.5)
+    falls = np.exp(-np.exp(5.0 * (u[None, :] + lead[:, None] - 0.2)))
+    curves = x[:, 1:2] + 3.0 * falls
+    z = curves[run, step] + 0.02 * rng.standard_normal(len(run))
+    return x, u, run, step, z - z.mean(), curves[:, -1]
+
+
+@pytest.mark.parametrize("pace", [0.0, 1.2])
+def test_a_fit_finds_what_leads_in_time(pace: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, u, run, step, z, ends = late_bloomers(pace)
+    what = x[run], u[step], run, z, np.arange(3), np.full(3, 0.5), 12
+    kernel = fit(*what)
+    assert not kernel.pace[[0, 2]].any()
+    assert (kernel.pace[1] > 0.5) == (pace > 0)
+    left = np.flatnonzero(np.arange(40) % 4)
+    last = np.full(len(left), 3)
+
+    def agreement(with_kernel: Kernel) -> float:
+        made = Process.condition(with_kernel, x, u, run, step, z)
+        return float(spearmanr(made.predict(x[left], left, last)[0], ends[left])[0])
+
+    if pace:
+        monkeypatch.setattr(fitting, "_MORE_LIKELY", np.inf)
+        blind = fit(*what)
+        assert not blind.pace.any()
+        assert agreement(kernel) > 0.95 > agreement(blind), "slow runs are told from poor ones"
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=20), st.booleans())

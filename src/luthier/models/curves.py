@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from luthier.core.study import Run
 from luthier.models.encoding import Encoding
+from luthier.models.fitting import fit
 from luthier.models.idle import at_chance, moves_of, too_early
 from luthier.models.kernel import Kernel
-from luthier.models.process import Process, fit
+from luthier.models.process import Process
 from luthier.models.ragged import is_ragged
 from luthier.models.readings import Readings
 from luthier.models.warp import WARPS, Warp
