@@ -155,6 +155,12 @@ def test_a_fit_finds_what_matters() -> None:
     assert kernel.theta[0] + 1 < kernel.theta[1], "the second column does nothing"
 
 
+def test_a_fit_without_columns() -> None:
+    kernel = fit(np.zeros((6, 0)), np.arange(6) / 5, np.arange(6), np.arange(6.0),
+                 np.zeros(0, dtype=np.int64), np.zeros(0), 12)  # fmt: skip
+    assert len(kernel.pace) == 0
+
+
 def late_bloomers(pace: float) -> tuple[np.ndarray, ...]:
     """40 curves of up to 27 steps; the larger the second column, the faster and the worse."""
     rng = np.random.default_rng(5)

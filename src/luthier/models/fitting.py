@@ -51,7 +51,7 @@ def fit(
         slope = slopes.against(inverse - np.outer(alpha, alpha), noise, groups, len(length_scales))
         return float(value), 0.5 * slope + away / spreads
 
-    def best_from(start: Array, leads: Array, n_iterations: int) -> tuple[float, Array]:
+    def best_from(start: Array, leads: Array, n_steps: int) -> tuple[float, Array]:
         free = np.append(np.ones(n_theta), leads)
 
         def on_the_free(at: Array) -> tuple[float, Array]:
@@ -62,7 +62,7 @@ def fit(
         found = minimize(
             on_the_free, start, jac=True, method="L-BFGS-B",
             bounds=np.stack([means - reach, means + reach], axis=1),
-            options={"maxiter": n_iterations},
+            options={"maxiter": n_steps},
         )  # fmt: skip
         good = np.isfinite(found.fun) and found.fun < 1e9
         return (float(found.fun), np.array(found.x)) if good else (np.inf, start)
@@ -74,7 +74,8 @@ def fit(
         start = best.copy()
         start[n_theta + column] = -_FIRST_LEAD * np.sign(slope[column])
         rivals.append(best_from(start, np.eye(n_columns)[column], n_iterations // 2))
-    with_lead, other = min(rivals, key=lambda rival: rival[0], default=(np.inf, best))
-    if value - with_lead > np.log(_MORE_LIKELY * n_columns):
-        best = other
+    if rivals:
+        with_lead, other = min(rivals, key=lambda rival: rival[0])
+        if value - with_lead > np.log(_MORE_LIKELY * n_columns):
+            best = other
     return Kernel(best[:n_theta], best[n_theta:], groups)
