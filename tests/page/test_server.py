@@ -162,6 +162,22 @@ def test_points_progress_importance(owner: TestClient, store: Path) -> None:
     assert {row["name"] for row in importance["rows"]} == {"lr", "width", "kind", "extra"}
 
 
+def test_what_of_the_space_looks_wrong(tmp_path: Path) -> None:
+    wrong = luthier.Float(1e-8, 1.0, log=True, prior=1e-7)
+
+    @luthier.tune(minimize="loss", max_steps=1, space={"lr": wrong})
+    def train(run: luthier.LiveRun) -> None:
+        for _ in run.steps():
+            run.report(loss=(math.log10(run.params.lr) + 1.5) ** 2)
+
+    train.search(trials=30, policy="full", sampler="sobol", executor="inline", name="a",
+                 store=tmp_path / "a.db", lint=False)  # fmt: skip
+    with client_of(tmp_path / "a.db", "viewer") as client:
+        (found,) = get(client, "/api/v1/studies/a/importance")["misjudged"]
+    assert (found["name"], found["what"], found["stated"]) == ("lr", "prior", 1e-7)
+    assert 1e-4 < found["lowest"] < found["highest"] < 1.0
+
+
 def test_one_run(owner: TestClient, store: Path) -> None:
     result = luthier.open(store)
     entries = get(owner, f"{AT}/actions", limit=1000)["entries"]

@@ -1,5 +1,6 @@
 """The whole study in columns: points for scatter plots, the best value so far, importances."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from luthier.core.action import Continue, Fork, Start
 from luthier.core.study import Run, RunState, StudyView
+from luthier.hindsight import misjudged
 from luthier.importance import N_LEAST, importances
 from luthier.page.book import Book
 from luthier.page.plain import number, plain
@@ -40,10 +42,11 @@ def points_json(book: Book, limit: int) -> dict[str, Any]:
 
 
 def importance_json(view: StudyView, n: int) -> dict[str, Any]:
-    """What matters, and how sure that is; `n` trials are done."""
+    """What matters, and how sure that is; what of the space looks wrong. `n` trials are done."""
     found = importances(view)
     rows = [{"name": one.name, "importance": one.value, "error": one.error} for one in found]
-    return {"n": n, "least": N_LEAST, "rows": rows}
+    wrong = [plain(asdict(one)) for one in misjudged(view)]
+    return {"n": n, "least": N_LEAST, "rows": rows, "misjudged": wrong}
 
 
 def n_told(view: StudyView) -> int:

@@ -1,7 +1,8 @@
-// How much each parameter matters to the objective, with the uncertainty of that.
+// How much each parameter matters to the objective, with the uncertainty of that, and what of the
+// space looks wrong by now.
 import { get } from "../api.js";
 import { fill, h, throttle } from "../dom.js";
-import { count, number } from "../format.js";
+import { count, number, value } from "../format.js";
 import { t } from "../i18n.js";
 
 const EVERY_MS = 20000;
@@ -22,10 +23,10 @@ export function importancePanel(data) {
       if (!gone) fill(body, h("p", { class: "quiet" }, error.message));
     }
   }
-  function draw({ n, least, rows }) {
+  function draw({ n, least, rows, misjudged }) {
     note.textContent = rows.length ? t("importance.of", { n: count(n) }) : "";
     if (!rows.length) {
-      fill(body, h("p", { class: "quiet" }, t("importance.none", { n: count(n), least: count(least) })));
+      fill(body, h("p", { class: "quiet" }, t("importance.none", { n: count(n), least: count(least) })), misjudged.map(wrong));
       return;
     }
     const read = rows.map((row) => ({ name: row.name, value: number(row.importance) ?? 0, error: number(row.error) ?? 0 }))
@@ -41,7 +42,12 @@ export function importancePanel(data) {
           h("i", { class: "value", style: { width: share(row.value) } }),
           h("i", { class: "whisker", style: { left: share(row.value - row.error), right: `calc(100% - ${share(row.value + row.error)})` } }))),
         h("td", { class: "num" }, percent(row.value), h("span", { class: "faint" }, ` ± ${percent(row.error)}`)));
-    }))), h("p", { class: "quiet small" }, t("importance.how")));
+    }))), misjudged.map(wrong), h("p", { class: "quiet small" }, t("importance.how")));
+  }
+  function wrong({ name, what, stated, lowest, highest, n_there, n_best }) {
+    const there = lowest === highest ? value(lowest) : t("misjudged.there", { low: value(lowest), high: value(highest) });
+    const key = what === "prior" ? "misjudged.prior" : "misjudged.range";
+    return h("p", { class: "small" }, t(key, { name, stated: value(stated), there, n: count(n_there), of: count(n_best) }));
   }
   const later = throttle(load, EVERY_MS);
   data.on("rows", (rows) => {
