@@ -61,18 +61,20 @@ def test_slopes_of_the_likelihood() -> None:
     np.testing.assert_allclose(found, approx_fprime(place, contracted, 1e-6), rtol=1e-4, atol=1e-3)
 
 
-def process(z: np.ndarray | None = None) -> Process:
+def process(z: np.ndarray | None = None, pace: float = 0.6) -> Process:
     rng = np.random.default_rng(1)
     x, u = rng.random((6, 2)), np.linspace(0, 1, 5)
     of_run, step = np.repeat(np.arange(6), 3), np.tile(np.arange(3), 6)
     z = rng.standard_normal(18) if z is None else z
-    kernel = Kernel(prior(np.array([0.5, 0.5]), 0)[0], np.array([0.6, 0.0]), np.array([0, 1]))
+    theta = prior(np.array([0.5, 0.5]), 0)[0]
+    kernel = Kernel(theta, np.array([pace, 0.0]), np.full(2, 0.4), np.array([0, 1]))
     return Process.condition(kernel, x, u, of_run, step, z)
 
 
-def test_predictions_are_those_of_the_textbook() -> None:
+@pytest.mark.parametrize("pace", [0.0, 0.6])
+def test_predictions_are_those_of_the_textbook(pace: float) -> None:
     z = np.random.default_rng(2).standard_normal(18)
-    made = process(z)
+    made = process(z, pace)
     own, step = np.array([0, 3, -1]), np.array([4, 3, 4])
     x = np.vstack([made.x[[0, 3]], [[0.3, 0.9]]])
     mean, spread = made.predict(x, own, step)
@@ -80,8 +82,8 @@ def test_predictions_are_those_of_the_textbook() -> None:
 
     def k(one: tuple[np.ndarray, ...], two: tuple[np.ndarray, ...]) -> np.ndarray:
         (xa, ra, sa), (xb, rb, sb) = one, two
-        ta = (made.u[sa] + 0.6 * (xa[:, 0] - 0.5))[:, None]
-        tb = made.u[sb] + 0.6 * (xb[:, 0] - 0.5)
+        ta = (made.u[sa] + pace * (xa[:, 0] - 0.4))[:, None]
+        tb = made.u[sb] + pace * (xb[:, 0] - 0.4)
         both = (kernel.between_points(xa, xb) + kernel.common) * kernel.shared(ta, tb)
         total: np.ndarray = both + (ra[:, None] == rb) * kernel.own(ta, tb)
         return total
@@ -181,8 +183,8 @@ def test_a_fit_finds_what_leads_in_time(pace: float, monkeypatch: pytest.MonkeyP
     x, u, run, step, z, ends = late_bloomers(pace)
     what = x[run], u[step], run, z, np.arange(3), np.full(3, 0.5), 12
     kernel = fit(*what)
-    assert not kernel.pace[[0, 2]].any()
-    assert (kernel.pace[1] > 0.5) == (pace > 0)
+    np.testing.assert_allclose(kernel.pace, [0.0, pace, 0.0], atol=0.2)
+    assert pace or not kernel.pace.any()
     left = np.flatnonzero(np.arange(40) % 4)
     last = np.full(len(left), 3)
 
@@ -195,6 +197,17 @@ def test_a_fit_finds_what_leads_in_time(pace: float, monkeypatch: pytest.MonkeyP
         blind = fit(*what)
         assert not blind.pace.any()
         assert agreement(kernel) > 0.95 > agreement(blind), "slow runs are told from poor ones"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_was_never_tried_does_not_lead(seed: int) -> None:
+    """Straight curves that cross at one time: another origin of time would explain them better."""
+    rng = np.random.default_rng(seed)
+    x = np.hstack([rng.random((20, 2)), np.zeros((20, 2))])  # two options that nobody has had
+    run, u = np.repeat(np.arange(20), 3), np.tile([0.0, 0.4, 0.8], 20)
+    z = x[run, 0] + 3.0 * rng.standard_normal(20)[run] * (u - 0.6)
+    kernel = fit(x[run], u, run, z / z.std(), np.array([0, 1, 2, 2]), np.full(3, 0.6), 12)
+    assert not kernel.pace[2:].any()
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=20), st.booleans())
@@ -327,7 +340,7 @@ def test_broken_runs_warn_of_their_surroundings() -> None:
     x = np.linspace(0, 1, 20)[:, None]
     runs = [run(i, [nan] if place > 0.6 else [1.0], RunState.FAILED if place > 0.6
                 else RunState.PAUSED) for i, place in enumerate(x[:, 0])]  # fmt: skip
-    kernel = Kernel(prior(np.array([0.35]), 0)[0], np.zeros(1), np.array([0]))
+    kernel = Kernel(prior(np.array([0.35]), 0)[0], np.zeros(1), np.zeros(1), np.array([0]))
     chances = reliability(kernel, x, broke(runs), np.array([[0.1], [0.6], [0.95]]))
     assert (np.diff(chances) < 0).all()
     assert chances[0] > 0.8

@@ -26,11 +26,11 @@ def fit(
     from scipy.linalg import lapack
     from scipy.optimize import minimize
 
-    n_columns = x.shape[1]
+    n_columns, middle = x.shape[1], x.mean(axis=0)
     means, spreads = prior(length_scales, n_columns)
     n_theta = len(means) - n_columns
     if len(z) < 3:
-        return Kernel(means[:n_theta], means[n_theta:], groups)
+        return Kernel(means[:n_theta], means[n_theta:], middle, groups)
     same = (run[:, None] == run[None, :]).astype(np.float64)
     diagonal = np.diag_indices(len(z))
 
@@ -78,4 +78,4 @@ def fit(
         with_lead, other = min(rivals, key=lambda rival: rival[0])
         if value - with_lead > np.log(_MORE_LIKELY * n_columns):
             best = other
-    return Kernel(best[:n_theta], best[n_theta:], groups)
+    return Kernel(best[:n_theta], best[n_theta:], middle, groups)

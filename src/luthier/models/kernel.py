@@ -24,7 +24,7 @@ N_SHARED = 10  # parameters beside the length scales
 # what fits to 60 runs each of 20 stored tables of three families agreed on
 _MEDIANS = (0.25, 0.25, 0.012, 0.03, 2e-3, 0.7, 0.35, 0.32, 0.4, 0.03)
 _SPREADS = (0.8, 0.8, 0.8, 0.8, 1.2, 0.5, 0.5, 0.5, 0.8, 1.0)
-_PACE_SPREAD = 1.0  # in lengths of a training (of its logarithm) for the range of a parameter
+_PACE_SPREAD = 1.0  # in lengths of a training (of its logarithm) for the range of a number
 
 
 @final
@@ -34,7 +34,8 @@ class Kernel:
     lengths of u, w, e, f."""
 
     theta: Array  # (n_parameters + 10,)
-    pace: Array  # (columns,) how far from one end of each to the other leads in u
+    pace: Array  # (columns,) by how much one more of each leads in u
+    middle: Array  # (columns,) points that neither lead nor lag
     groups: Index  # for each column of the points, its length scale
 
     @property
@@ -49,7 +50,7 @@ class Kernel:
 
     def lead(self, x: Array) -> Array:
         """What is added to u for points, (n,)."""
-        return _lead(x, self.pace)
+        return _lead(x, self.pace, self.middle)
 
     @property
     def common(self) -> float:
@@ -88,11 +89,14 @@ def prior(length_scales: Array, n_columns: int) -> tuple[Array, Array]:
 def covariance_and_slopes(
     theta: Array, pace: Array, groups: Index, x: Array, u: Array, same: Array
 ) -> tuple[Array, "Slopes"]:
-    """K without noise, (n, n), and what its derivatives are made of; `u` (n,) without leads."""
+    """K without noise, (n, n), and what its derivatives are made of; `u` (n,) without leads, which
+    are counted from the middle of the readings: else a column in which they do not differ could
+    move the origin of u."""
     a, b, c, d, _, length, length_own, w, e, f = np.exp(theta[-N_SHARED:])
     scaled = x * np.exp(-theta[groups])
     kx, dkx = _matern52(_squares(scaled, scaled))
-    u = u + _lead(x, pace)
+    middle = x.mean(axis=0)
+    u = u + _lead(x, pace, middle)
     ahead, product = u[:, None] - u[None, :], u[:, None] * u[None, :]
     apart = np.abs(ahead)
     ku, dku = _matern32(apart / length)
@@ -103,7 +107,7 @@ def covariance_and_slopes(
     level = b * full * dku + d * same * dkr
     by_u = (e * full + f * same) * u - np.divide(level, ahead, np.zeros_like(k), where=apart > 0)
     slopes = Slopes(
-        x, scaled, dkx * shared, by_u,
+        x - middle, scaled, dkx * shared, by_u,
         (full * a, full * (b * ku), same * c, same * (d * kr), None, full * (b * dku),
          same * (d * dkr), w * shared, full * (e * product), same * (f * product)),
     )  # fmt: skip
@@ -115,7 +119,7 @@ def covariance_and_slopes(
 class Slopes:
     """Derivatives of K by `theta` and the paces, contracted with a matrix when asked."""
 
-    x: Array  # (n, columns)
+    from_middle: Array  # (n, columns)
     scaled: Array  # (n, columns)
     by_distance: Array  # (n, n)
     by_u: Array  # (n, n) by the u of the row
@@ -134,12 +138,12 @@ class Slopes:
             noise * float(np.trace(weights)) if g is None else float(np.vdot(weights, g))
             for g in self.by_shared
         ]
-        by_pace = 2.0 * (weights * self.by_u).sum(axis=1) @ (self.x - 0.5)
+        by_pace = 2.0 * (weights * self.by_u).sum(axis=1) @ self.from_middle
         return np.concatenate([by_length, rest, by_pace])
 
 
-def _lead(x: Array, pace: Array) -> Array:
-    lead: Array = (x - 0.5) @ pace
+def _lead(x: Array, pace: Array, middle: Array) -> Array:
+    lead: Array = (x - middle) @ pace
     return lead
 
 

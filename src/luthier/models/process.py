@@ -94,7 +94,9 @@ class Process:
         seen, place = np.unique(self.run, return_inverse=True)
         kx = kernel.between_points(x, self.x[seen]) + kernel.common
         k = kx[:, None, place] * shared
-        mine, past = np.nonzero(own[:, None] == self.run)
+        old = np.flatnonzero(own >= 0)
+        mine, past = np.nonzero(own[old, None] == self.run)
+        mine = old[mine]
         k[mine, :, past] += kernel.own(when[mine], then[past, None])
         before = (1.0 + kernel.common) * kernel.shared(when, when) + kernel.own(when, when)
         return k, before
