@@ -7,8 +7,8 @@ lead. `w` is the shape all curves share, `a` the lasting effect of a point, `b` 
 the curve, and the second bracket what a run does that its point does not explain. The linear terms
 carry slopes on: a power law is a line in logarithmic time (freeze-thaw: arXiv:1406.3896).
 
-A larger learning rate is further along the same curve at the same step. How far is fitted as well
-(`pace`): so a run that learns slowly is not taken for one that will end poorly.
+A larger learning rate may be further along the same curve at the same step. Whether one is, and how
+far, is fitted as well (`pace`): so who learns slowly is not taken for who will end poorly.
 """
 
 from dataclasses import dataclass
