@@ -61,6 +61,24 @@ def test_slopes_of_the_likelihood() -> None:
     np.testing.assert_allclose(found, approx_fprime(place, contracted, 1e-6), rtol=1e-4, atol=1e-3)
 
 
+def test_what_is_known_of_a_pace_is_fishers_information() -> None:
+    rng = np.random.default_rng(0)
+    groups, place = np.array([0, 1, 1]), prior(np.array([0.5, 0.8]), 3)[0]
+    x, u, of_run = rng.random((30, 3)), rng.random(30), rng.integers(0, 9, 30)
+    same = (of_run[:, None] == of_run).astype(float)
+
+    def covariance(pace: np.ndarray) -> np.ndarray:
+        return covariance_and_slopes(place[:-3], pace, groups, x, u, same)[0] + 0.1 * np.eye(30)
+
+    inverse = np.linalg.inv(covariance(np.zeros(3)))
+    _, slopes = covariance_and_slopes(place[:-3], np.zeros(3), groups, x, u, same)
+    expected = []
+    for step in 1e-5 * np.eye(3):
+        m = inverse @ (covariance(step) - covariance(-step)) / 2e-5
+        expected.append(0.5 * np.trace(m @ m))
+    np.testing.assert_allclose(slopes.information(inverse), expected, rtol=1e-5)
+
+
 def process(z: np.ndarray | None = None, pace: float = 0.6) -> Process:
     rng = np.random.default_rng(1)
     x, u = rng.random((6, 2)), np.linspace(0, 1, 5)

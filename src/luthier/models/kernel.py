@@ -50,7 +50,8 @@ class Kernel:
 
     def lead(self, x: Array) -> Array:
         """What is added to u for points, (n,)."""
-        return _lead(x, self.pace, self.middle)
+        lead: Array = (x - self.middle) @ self.pace
+        return lead
 
     @property
     def common(self) -> float:
@@ -89,14 +90,12 @@ def prior(length_scales: Array, n_columns: int) -> tuple[Array, Array]:
 def covariance_and_slopes(
     theta: Array, pace: Array, groups: Index, x: Array, u: Array, same: Array
 ) -> tuple[Array, "Slopes"]:
-    """K without noise, (n, n), and what its derivatives are made of; `u` (n,) without leads, which
-    are counted from the middle of the readings: else a column in which they do not differ could
-    move the origin of u."""
+    """K without noise, (n, n), and what its derivatives are made of; `x` (n, columns) from the
+    middle, `u` (n,) without leads."""
     a, b, c, d, _, length, length_own, w, e, f = np.exp(theta[-N_SHARED:])
     scaled = x * np.exp(-theta[groups])
     kx, dkx = _matern52(_squares(scaled, scaled))
-    middle = x.mean(axis=0)
-    u = u + _lead(x, pace, middle)
+    u = u + x @ pace
     ahead, product = u[:, None] - u[None, :], u[:, None] * u[None, :]
     apart = np.abs(ahead)
     ku, dku = _matern32(apart / length)
@@ -107,7 +106,7 @@ def covariance_and_slopes(
     level = b * full * dku + d * same * dkr
     by_u = (e * full + f * same) * u - np.divide(level, ahead, np.zeros_like(k), where=apart > 0)
     slopes = Slopes(
-        x - middle, scaled, dkx * shared, by_u,
+        x, scaled, dkx * shared, by_u,
         (full * a, full * (b * ku), same * c, same * (d * kr), None, full * (b * dku),
          same * (d * dkr), w * shared, full * (e * product), same * (f * product)),
     )  # fmt: skip
@@ -119,7 +118,7 @@ def covariance_and_slopes(
 class Slopes:
     """Derivatives of K by `theta` and the paces, contracted with a matrix when asked."""
 
-    from_middle: Array  # (n, columns)
+    x: Array  # (n, columns)
     scaled: Array  # (n, columns)
     by_distance: Array  # (n, n)
     by_u: Array  # (n, n) by the u of the row
@@ -138,13 +137,16 @@ class Slopes:
             noise * float(np.trace(weights)) if g is None else float(np.vdot(weights, g))
             for g in self.by_shared
         ]
-        by_pace = 2.0 * (weights * self.by_u).sum(axis=1) @ self.from_middle
+        by_pace = 2.0 * (weights * self.by_u).sum(axis=1) @ self.x
         return np.concatenate([by_length, rest, by_pace])
 
-
-def _lead(x: Array, pace: Array, middle: Array) -> Array:
-    lead: Array = (x - middle) @ pace
-    return lead
+    def information(self, inverse: Array) -> Array:
+        """What readings are expected to tell of each column's pace alone, (columns,): Fisher's;
+        `inverse` of K with noise."""
+        onward = self.by_u @ inverse  # dK = diag(x) by_u, and that transposed
+        pairs = onward * onward.T + (onward @ self.by_u.T) * inverse
+        told: Array = (self.x * (pairs @ self.x)).sum(axis=0)
+        return told
 
 
 def _squares(a: Array, b: Array) -> Array:
