@@ -2,7 +2,8 @@
 
     python benchmarks/hard_tables.py FOLDER [--points 300]
 
-Six kinds, each with 27 and with 50 steps, two tables of each; what is hard stands with each maker.
+Seven kinds, a folder for each: two tables with 27 steps and two with 50; what is hard stands with
+each maker.
 """
 
 import argparse
@@ -35,6 +36,19 @@ def bloomers(n: int, n_steps: int, seed: int) -> Made:
     about = {"speed": {**_LOG, "low": 1e-4, "high": 1.0},
              "decay": {**_LOG, "low": 1e-5, "high": 0.1}}  # fmt: skip
     noisy = loss + rng.normal(0, 0.008, loss.shape)
+    return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": noisy}
+
+
+def crossing(n: int, n_steps: int, seed: int) -> Made:
+    """The best third looks worst of all for three tenths of a training; no number sets the pace."""
+    rng = np.random.default_rng(seed)
+    rate, decay = 10 ** rng.uniform(-5, 0, n), 10 ** rng.uniform(-6, -1, n)
+    floor = 0.2 * (np.log10(rate) + 2) ** 2 + 0.05 * (np.log10(decay) + 4) ** 2
+    loss = floor[:, None] + 2 * np.exp(-5 * _steps(n_steps) / n_steps)
+    loss[floor < np.quantile(floor, 0.3), : round(0.3 * n_steps)] += 3.0
+    about = {"speed": {**_LOG, "low": 1e-5, "high": 1.0},
+             "decay": {**_LOG, "low": 1e-6, "high": 0.1}}  # fmt: skip
+    noisy = loss + rng.normal(0, 0.02, loss.shape)
     return about, {"hp:speed": rate, "hp:decay": decay, "y:loss": noisy}
 
 
@@ -136,28 +150,29 @@ def easy(n: int, n_steps: int, seed: int) -> Made:
 
 
 MAKERS: tuple[Callable[[int, int, int], Made], ...] = (
-    bloomers, ragged, brittle, sitters, late, easy,
+    bloomers, crossing, ragged, brittle, sitters, late, easy,
 )  # fmt: skip
 
 
 def main() -> None:
-    """Write all tables and what `meta.json` says of them."""
+    """Write all tables, and what each `meta.json` says of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--points", type=int, default=300)
     asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    tasks = {}
     for maker in MAKERS:
+        kind = maker.__name__
+        folder, tasks = asked.folder / kind, {}
+        folder.mkdir(parents=True, exist_ok=True)
         for n_steps, first_seed in ((27, 0), (50, 10)):
             for number in range(2):
-                name = f"{maker.__name__}-{n_steps}-{number}"
+                name = f"{kind}-{n_steps}-{number}"
                 about, columns = maker(asked.points, n_steps, first_seed + number)
-                np.savez(asked.folder / f"{name}.npz", **columns)  # type: ignore[arg-type]
+                np.savez(folder / f"{name}.npz", **columns)  # type: ignore[arg-type]
                 tasks[name] = {"file": f"{name}.npz", "main": "loss", "direction": "min",
                                "hyperparameters": about}  # fmt: skip
-    (asked.folder / "meta.json").write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
-    print(f"{len(tasks)} tables in {asked.folder}")
+        (folder / "meta.json").write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
+        print(f"{len(tasks)} tables in {folder}")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ class FreezeThaw:
         if action is None and picture is not None and some_sit and self._may_look(view, n_steps):
             action = picture.longest_sitter() if rng.random() < _LATE_SHARE else None
         if action is None and picture is not None:
-            action = picture.best_of_all(rng)
+            action = picture.one_that_looks_poor(rng) or picture.best_of_all(rng)
         return action
 
     def _may_look(self, view: StudyView, n_steps: float) -> bool:

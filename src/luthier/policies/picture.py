@@ -21,6 +21,7 @@ from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.odds import AGAINST, Odds, may_test
 from luthier.policies.pausing import next_places, pause_steps
 from luthier.policies.places import encoding_of, key_of, listed
+from luthier.policies.second_look import may_look_again, second_look
 
 Array = NDArray[np.float64]
 
@@ -87,12 +88,7 @@ class Picture:
 
     def best_of_all(self, rng: np.random.Generator) -> Action | None:
         """Continue the most promising run, or start a point that looks better still."""
-        last = self.view.study.max_steps or 1
-        hopeless = self.model.idle | self.broken
-        paused = np.array(
-            [i for i, run in enumerate(self.runs) if _waits(run, last) and not hopeless[i]],
-            dtype=np.int64,
-        )
+        paused = self._may_go_on()
         units = self._hopeful(rng) if self.view.n_new > 0 else self.units[:0]
         if self.view.n_new <= 0:
             paused = self._contenders(paused)
@@ -111,6 +107,13 @@ class Picture:
                 return Start(params=point, to_step=to_step, reason=reason)
         return None
 
+    def one_that_looks_poor(self, rng: np.random.Generator) -> Action | None:
+        """Half a training for it, once nothing better has come for long."""
+        best = self.runs[int(np.argmin(self.model.lowest))]
+        if self.view.n_new <= 0 or not may_look_again(self.view, best):
+            return None
+        return second_look(self.view, self.runs, self.model.lowest, self._may_go_on(), rng)
+
     def longest_sitter(self) -> Action | None:
         """Of the runs that sit at chance the one that has trained longest: it may take off late.
 
@@ -126,6 +129,13 @@ class Picture:
         if not paused or busy or n_in_vain >= _N_IN_VAIN or self.model.lowest.min() < level:
             return None
         return self._slice(max(paused, key=lambda i: self.runs[i].step), "may-take-off")
+
+    def _may_go_on(self) -> NDArray[np.int64]:
+        """Paused runs that are neither broken nor sit at chance."""
+        last = self.view.study.max_steps or 1
+        hopeless = self.model.idle | self.broken
+        go_on = [i for i, run in enumerate(self.runs) if _waits(run, last) and not hopeless[i]]
+        return np.array(go_on, dtype=np.int64)
 
     def _slice(self, number: int, reason: str) -> Continue:
         run = self.runs[number]

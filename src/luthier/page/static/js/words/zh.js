@@ -165,6 +165,7 @@ export default {
   "reason.best-goes-on": "最好的继续",
   "reason.most-promising": "最有希望",
   "reason.less-promising": "其他训练更有希望",
+  "reason.looks-poor": "看似较差：看它后来是否变好",
   "reason.may-surprise": "模型不看好，但可能出人意料",
   "reason.default-first": "给定的默认点领先，先训练到底",
   "reason.may-take-off": "尚未起步，也许稍后会下降",

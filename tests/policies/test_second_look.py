@@ -1,0 +1,74 @@
+"""Half a training for runs that look poor."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from luthier.core.action import Continue, Start
+from luthier.core.curve import Curve
+from luthier.core.domain import Float
+from luthier.core.entry import Entry
+from luthier.core.space import make_space
+from luthier.core.study import Run, RunState, Study, StudyView, Trial
+from luthier.policies.second_look import LOOKS_POOR, may_look_again, second_look
+
+LAST = 20
+STUDY = Study("s", make_space({"x": Float(0.0, 1.0)}), "loss", max_steps=LAST)
+
+
+def view_of(depths: dict[int, int], *later: Entry) -> StudyView:
+    """Runs that trained so far, each in one slice, the first of them the best; then more."""
+    runs, trials, diary = {}, {}, []
+    for n, depth in depths.items():
+        steps = np.arange(1.0, depth + 1)
+        runs[f"{n}.0"] = Run(f"{n}.0", n, {"x": n / 99}, depth, state=RunState.PAUSED, step=depth,
+                             curve=Curve(steps, n + 1 / steps))  # fmt: skip
+        trials[n] = Trial(n, {"x": n / 99})
+        diary.append(Entry(n, Start(params={"x": n / 99}, to_step=depth, reason="new-point"), 0.0,
+                           f"{n}.0"))  # fmt: skip
+    return StudyView(STUDY, trials, runs, 1, 1, 0.0, (*diary, *later))
+
+
+def look(run_id: str) -> Entry:
+    action = Continue(run_id=run_id, to_step=10.0, reason=LOOKS_POOR)
+    return Entry(90, action, 0.0, run_id, step=2.0)
+
+
+def test_only_once_two_trainings_have_brought_nothing_better() -> None:
+    for n_others, so_long in ((19, False), (20, True)):
+        view = view_of({0: 80} | dict.fromkeys(range(1, n_others + 1), 2))
+        assert may_look_again(view, view.runs["0.0"]) == so_long
+
+
+def test_a_tenth_of_all_steps_unless_a_look_has_paid() -> None:
+    few, many = (
+        view_of({0: 20} | dict.fromkeys(range(1, 31), 2)),
+        {0: 20} | dict.fromkeys(range(1, 51), 2),
+    )
+    assert not may_look_again(few, few.runs["0.0"]), "half a training is more than a tenth of 80"
+    view = view_of(many)
+    assert may_look_again(view, view.runs["0.0"])
+    again = view_of(many, look("7.0"))
+    assert not may_look_again(again, again.runs["0.0"])
+    slices = [Entry(91, Continue(run_id=f"{n}.0", to_step=10.0, reason="most-promising"), 0.0,
+                    f"{n}.0", step=2.0) for n in range(1, 6)]  # fmt: skip
+    found = view_of(many, replace(look("0.0"), step=0.0), *slices)
+    assert may_look_again(found, found.runs["0.0"]), "the best is one that looked poor"
+
+
+def test_any_of_the_worse_half_goes_to_half_a_training() -> None:
+    view = view_of({0: 12, 1: 2, 2: 2, 3: 2, 4: 12})
+    runs, lowest = list(view.runs.values()), np.arange(5.0)
+    chosen = set()
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        action = second_look(view, runs, lowest, np.arange(5), rng)
+        assert action is not None
+        assert action.to_step == LAST / 2
+        chosen.add(action.run_id)
+    assert chosen == {"2.0", "3.0"}, "1.0 is of the better half, 4.0 has been there"
+    busy = [*runs, Run("5.0", 5, {"x": 0.5}, LAST / 2, state=RunState.RUNNING, step=2.0)]
+    rng = np.random.default_rng(0)
+    assert second_look(view, busy, np.arange(6.0), np.arange(5), rng) is None, "one at a time"
+    assert second_look(view, runs, lowest, np.arange(0), rng) is None
+    assert second_look(view, runs, np.full(5, np.inf), np.arange(5), rng) is not None
