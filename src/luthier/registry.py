@@ -55,7 +55,7 @@ PAIRS: dict[str, dict[str, Any]] = {
     }
 }
 NURSE = "luthier.policies.nursing:Nursing"
-NURSED: tuple[str, ...] = ()  # unless --no-nurse: where it was found to pay (docs/search.md)
+NURSED: tuple[str, ...] = ()  # unless --no-nurse: where it was found to pay (docs/nursing.md)
 # policies that raise their runs by themselves, so that nothing is left to be nursed
 _RAISING = ("children", "autopilot", "pbt")
 _TABLES = {"samplers": SAMPLERS, "policies": POLICIES}
@@ -114,7 +114,7 @@ def policy_of(choice: Choice) -> Policy:
 
 def nursed(policy: Policy, nurse: bool | None, study: Study) -> Policy:
     """The policy, with the last of the budget for its best runs; None: where that was found to
-    pay (docs/search.md)."""
+    pay (docs/nursing.md)."""
     from luthier.policies.nursing import Nursing
 
     kind = f"{type(policy).__module__}:{type(policy).__qualname__}"

@@ -12,6 +12,7 @@ from luthier.core.study import Run
 from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
 from luthier.policies.picture import Picture
+from luthier.policies.second_look import LOOKS_POOR
 from luthier.samplers.random import Random
 from luthier.simulation import policy_on, simulate
 from luthier.table_folder import load_table
@@ -32,6 +33,22 @@ def test_never_much_worse_than_halving(made: Maker, write_table: Callable[..., P
             found.append((outcome.anytime + outcome.at(1.0)) / 2)
     # two seeds of one searcher differ by as much as this margin
     assert np.mean(regrets["freeze-thaw"]) < np.mean(regrets["asha"]) + 0.15
+
+
+def test_good_runs_that_look_worst_of_all_are_found(write_table: Callable[..., Path]) -> None:
+    table = load_table(write_table(*MAKERS["crossing"](200, 27, 0)), "task")
+    best_third = np.nanquantile(table.losses[:, -1], 0.25)
+    outcomes = [simulate(table, policy_on(table, "freeze-thaw"), budget_runs=20, seed=seed)
+                for seed in range(2)]  # fmt: skip
+    for outcome in outcomes:
+        looks = [e for e in outcome.view.diary if e.action.reason == LOOKS_POOR]
+        assert looks, "nothing better had come for long"
+        assert all(getattr(e.action, "to_step", 0) == 14 for e in looks)
+    found = [
+        np.nanmin([np.min(run.curve.values) for run in outcome.view.runs.values()])
+        for outcome in outcomes
+    ]
+    assert min(found) < best_third, "without such looks no run of the best third went far"
 
 
 @pytest.mark.parametrize(("kind", "is_so", "n_seeds"), [("ragged", True, 2), ("brittle", False, 4)])

@@ -28,7 +28,7 @@ def may_look_again(view: StudyView, best: Run) -> bool:
     less than a training is left."""
     last = view.study.max_steps or 1
     left = left_for(view, view.n_free + len(view.runs))
-    if _since(view, best) < _STALLED * last or (left is not None and left < last):
+    if not _in_vain(view, best, _STALLED * last) or (left is not None and left < last):
         return False
     looks = [entry for entry in view.diary if entry.action.reason == LOOKS_POOR]
     if any(entry.run_id == best.id for entry in looks):
@@ -53,15 +53,14 @@ def second_look(
     return Continue(run_id=run.id, to_step=far, reason=LOOKS_POOR)
 
 
-def _since(view: StudyView, best: Run) -> float:
-    """Steps asked for since the slice in which the best came by its loss."""
+def _in_vain(view: StudyView, best: Run, n_steps: float) -> bool:
+    """Whether so many steps were asked for since the slice in which the best came by its loss."""
     at = float(best.curve.steps[np.nanargmin(best.curve.values)])
-    spent = 0.0
     for entry in reversed(view.diary):
-        if entry.run_id == best.id and (entry.step or 0.0) < at:
+        if n_steps <= 0.0 or (entry.run_id == best.id and (entry.step or 0.0) < at):
             break
-        spent += _cost(entry)
-    return spent
+        n_steps -= _cost(entry)
+    return n_steps <= 0.0
 
 
 def _cost(entry: Entry) -> float:
