@@ -41,10 +41,8 @@ def test_only_once_two_trainings_have_brought_nothing_better() -> None:
 
 
 def test_a_tenth_of_all_steps_unless_a_look_has_paid() -> None:
-    few, many = (
-        view_of({0: 20} | dict.fromkeys(range(1, 31), 2)),
-        {0: 20} | dict.fromkeys(range(1, 51), 2),
-    )
+    few = view_of({0: 20} | dict.fromkeys(range(1, 31), 2))
+    many = {0: 20} | dict.fromkeys(range(1, 51), 2)
     assert not may_look_again(few, few.runs["0.0"]), "half a training is more than a tenth of 80"
     view = view_of(many)
     assert may_look_again(view, view.runs["0.0"])

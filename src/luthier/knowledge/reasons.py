@@ -7,7 +7,7 @@ REASONS = {  # code: English, Chinese
     "best-goes-on": ("the best goes on", "最好的继续"),
     "most-promising": ("most promising", "最有希望"),
     "less-promising": ("others look more promising", "其他训练更有希望"),
-    "looks-poor": ("looks poor: whether it turns up later", "看似较差：看它后来是否变好"),
+    "looks-poor": ("looks poor, may turn out well later", "看似较差：看它后来是否变好"),
     "may-surprise": ("chosen against the odds: may surprise", "模型不看好，但可能出人意料"),
     "default-first": ("the stated default leads: it goes on first", "给定的默认点领先，先训练到底"),
     "may-take-off": ("sits still, may take off late", "尚未起步，也许稍后会下降"),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.study import Run, StudyView
+from luthier.policies.purse import steps_in_vain
 
 AGAINST = "may-surprise"  # the reason of such a slice
 _HARDLY = 0.05  # the chance of ending best, below which the model has given up on all,
@@ -35,9 +36,6 @@ class Odds:
 
 def may_test(view: StudyView, best: Run) -> bool:
     """Whether tests have paid, the best run being one that they sent on, or cost little so far."""
-    tests = [entry for entry in view.diary if entry.action.reason == AGAINST]
-    if any(entry.run_id == best.id for entry in tests):
-        return True
-    spent = sum(getattr(e.action, "to_step", 0.0) - (e.step or 0.0) for e in tests)
     n_steps = sum(run.step for run in view.runs.values())
-    return spent < max(_SPENT * n_steps, _AT_LEAST * (view.study.max_steps or 1))
+    limit = max(_SPENT * n_steps, _AT_LEAST * (view.study.max_steps or 1))
+    return steps_in_vain(view, AGAINST, best) < limit

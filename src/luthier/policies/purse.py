@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from luthier.core.action import Action, Continue, Fork, Start
+from luthier.core.entry import Entry
 from luthier.core.study import Run, StudyView
 
 _SAFE = 0.9  # of the time left, that is planned for: steps may turn out slower than before
@@ -29,6 +30,18 @@ def steps_of(view: StudyView, actions: Sequence[Action]) -> float:
             begun = action.at_step if isinstance(action, Fork) else run.step if run else 0.0
             n_steps += max(0.0, min(action.to_step, last) - begun)
     return n_steps
+
+
+def asked_steps(entry: Entry) -> float:
+    """Steps that a line of the diary asked for."""
+    return max(0.0, getattr(entry.action, "to_step", 0.0) - (entry.step or 0.0))
+
+
+def steps_in_vain(view: StudyView, reason: str, best: Run) -> float:
+    """Steps asked for with a reason; none if the best run owes one of its slices to it."""
+    entries = [entry for entry in view.diary if entry.action.reason == reason]
+    paid = any(entry.run_id == best.id for entry in entries)
+    return 0.0 if paid else sum(map(asked_steps, entries))
 
 
 def whole_for(view: StudyView, n: int) -> float | None:

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.action import Continue
-from luthier.core.entry import Entry
 from luthier.core.study import Run, StudyView
-from luthier.policies.purse import left_for
+from luthier.policies.purse import asked_steps, left_for, steps_in_vain
 
 LOOKS_POOR = "looks-poor"  # the reason of such a slice
 _STALLED = 2.0  # trainings that have brought nothing better
@@ -30,11 +29,8 @@ def may_look_again(view: StudyView, best: Run) -> bool:
     left = left_for(view, view.n_free + len(view.runs))
     if not _in_vain(view, best, _STALLED * last) or (left is not None and left < last):
         return False
-    looks = [entry for entry in view.diary if entry.action.reason == LOOKS_POOR]
-    if any(entry.run_id == best.id for entry in looks):
-        return True
     n_steps = sum(run.step for run in view.runs.values())
-    return sum(map(_cost, looks)) + _FAR * last <= _SHARE * n_steps
+    return steps_in_vain(view, LOOKS_POOR, best) + _FAR * last <= _SHARE * n_steps
 
 
 def second_look(
@@ -59,9 +55,5 @@ def _in_vain(view: StudyView, best: Run, n_steps: float) -> bool:
     for entry in reversed(view.diary):
         if n_steps <= 0.0 or (entry.run_id == best.id and (entry.step or 0.0) < at):
             break
-        n_steps -= _cost(entry)
+        n_steps -= asked_steps(entry)
     return n_steps <= 0.0
-
-
-def _cost(entry: Entry) -> float:
-    return float(max(getattr(entry.action, "to_step", 0.0) - (entry.step or 0.0), 0.0))

@@ -165,7 +165,7 @@ export default {
   "reason.best-goes-on": "the best goes on",
   "reason.most-promising": "most promising",
   "reason.less-promising": "others look more promising",
-  "reason.looks-poor": "looks poor: whether it turns up later",
+  "reason.looks-poor": "looks poor, may turn out well later",
   "reason.may-surprise": "chosen against the odds: may surprise",
   "reason.default-first": "the stated default leads: it goes on first",
   "reason.may-take-off": "sits still, may take off late",
