@@ -19,7 +19,7 @@ from luthier.models.check import standard_scores
 from luthier.models.curves import Z80
 from luthier.models.encoding import Encoding
 from luthier.models.warp import WARPS
-from luthier.policies.first_step import telling_step
+from luthier.policies.believed import believed_from
 from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.hunches import with_hunches
 from luthier.policies.picture import Picture
@@ -119,7 +119,7 @@ class Watch:
         self._n_decisions += view.n_free > 0
         if view.n_free and self._n_decisions % 40 == 0 and len(view.trials) >= self._policy.n_first:
             runs = list(view.current().values())
-            first = telling_step(runs, view.study.max_steps or 1)
+            first = believed_from(view, runs)
             for kind in WARPS:
                 picture = Picture.of(view, self._policy.sampler, runs, kind, first)
                 if picture is not None:

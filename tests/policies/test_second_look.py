@@ -9,7 +9,7 @@ from luthier.core.curve import Curve
 from luthier.core.domain import Float
 from luthier.core.entry import Entry
 from luthier.core.space import make_space
-from luthier.core.study import Run, RunState, Study, StudyView, Trial
+from luthier.core.study import Budget, Run, RunState, Study, StudyView, Trial
 from luthier.policies.second_look import LOOKS_POOR, may_look_again, second_look
 
 LAST = 20
@@ -54,6 +54,41 @@ def test_a_tenth_of_all_steps_unless_a_look_has_paid() -> None:
     assert may_look_again(found, found.runs["0.0"]), "the best is one that looked poor"
 
 
+def test_with_several_workers_a_leader_that_goes_on_leading_brings_nothing() -> None:
+    view = view_of({1: 2, 0: 20} | dict.fromkeys(range(2, 91), 2))
+    lead = view.runs["0.0"]
+    slices = [Entry(200, Continue(run_id="0.0", to_step=20.0, reason="most-promising"), 0.0, "0.0",
+                    step=2.0)]  # fmt: skip
+    goes_on = replace(view, diary=(*view.diary, *slices))
+    assert not may_look_again(goes_on, lead), "its newest slice made it better still"
+    assert may_look_again(replace(goes_on, n_free=8), lead), "it led from its first step on"
+    behind = Run("95.0", 95, {"x": 0.95}, 2, state=RunState.PAUSED, step=2,
+                 curve=Curve(np.array([1.0, 2.0]), np.array([0.3, 0.07])))  # fmt: skip
+    taken = replace(goes_on, n_free=8, runs=goes_on.runs | {"95.0": behind})
+    assert not may_look_again(taken, lead), "it took the lead in its newest slice"
+
+
+def test_early_ones_are_paid_by_a_large_budget_and_each_waits_for_two_trainings() -> None:
+    few = view_of({0: 20} | dict.fromkeys(range(1, 21), 2))
+    for n_trainings, may in ((9, False), (10, True), (14, True)):
+        view = replace(few, study=replace(STUDY, budget=Budget(n_steps=n_trainings * LAST)))
+        assert may_look_again(view, view.runs["0.0"]) == may
+    for n_trainings, n_since, may in ((20, 19, False), (13, 20, False), (20, 20, True)):
+        later = [Entry(91 + n, Start(params={}, to_step=2.0, reason="new-point"), 0.0, "99.0")
+                 for n in range(n_since)]  # fmt: skip
+        view = view_of({0: 20} | dict.fromkeys(range(1, 21), 2), look("7.0"), *later)
+        view = replace(view, study=replace(STUDY, budget=Budget(n_steps=n_trainings * LAST)))
+        assert may_look_again(view, view.runs["0.0"]) == may
+
+
+def test_none_when_nothing_could_be_made_of_it() -> None:
+    view = view_of({0: 20} | dict.fromkeys(range(1, 91), 2))
+    for n_left, may in ((59, False), (60, True)):
+        budget = Budget(n_steps=200 + n_left)
+        ending = replace(view, study=replace(STUDY, budget=budget))
+        assert may_look_again(ending, ending.runs["0.0"]) == may
+
+
 def test_any_of_the_worse_half_goes_to_half_a_training() -> None:
     view = view_of({0: 12, 1: 2, 2: 2, 3: 2, 4: 12})
     runs, lowest = list(view.runs.values()), np.arange(5.0)
@@ -65,8 +100,6 @@ def test_any_of_the_worse_half_goes_to_half_a_training() -> None:
         assert action.to_step == LAST / 2
         chosen.add(action.run_id)
     assert chosen == {"2.0", "3.0"}, "1.0 is of the better half, 4.0 has been there"
-    busy = [*runs, Run("5.0", 5, {"x": 0.5}, LAST / 2, state=RunState.RUNNING, step=2.0)]
     rng = np.random.default_rng(0)
-    assert second_look(view, busy, np.arange(6.0), np.arange(5), rng) is None, "one at a time"
     assert second_look(view, runs, lowest, np.arange(0), rng) is None
     assert second_look(view, runs, np.full(5, np.inf), np.arange(5), rng) is not None

@@ -12,6 +12,7 @@ REASONS = {  # code: English, Chinese
     "default-first": ("the stated default leads: it goes on first", "给定的默认点领先，先训练到底"),
     "may-take-off": ("sits still, may take off late", "尚未起步，也许稍后会下降"),
     "prior-doubted": ("new point; a prior is doubted", "新的点；先验受到怀疑"),
+    "early-deceives": ("new point; early losses deceive here", "新的点；此处早期损失不可信"),
     "outside-best": ("outside the best of its rung", "未进入本级前列"),
     "below-median": ("below the median", "低于中位数"),
     "slice-end": ("waits to go on", "等待继续"),

@@ -23,14 +23,14 @@ from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.knowledge.stages import turns_of
 from luthier.models.priors import Belief
 from luthier.policies.asha import Asha
+from luthier.policies.believed import believed_from
 from luthier.policies.default_first import default_goes_on
-from luthier.policies.first_step import telling_step
 from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.leaving import LESS, left_behind, pauses
 from luthier.policies.pausing import least_slice, pause_steps
 from luthier.policies.picture import Picture
 from luthier.policies.places import encoding_of
-from luthier.policies.purse import left_for
+from luthier.policies.purse import left_for, n_workers
 
 Array = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ class FreezeThaw:
         """What cannot pause is stopped as halving would."""
         if all(run.pausable for run in view.runs.values()):
             return []
-        first = telling_step(list(view.current().values()), view.study.max_steps or 1)
+        first = believed_from(view, list(view.current().values()))
         asked = self._halving(view, first).decide(replace(view, n_free=0, n_new=0))
         return [a for a in asked if isinstance(a, Stop)]
 
@@ -93,7 +93,7 @@ class FreezeThaw:
         n_steps = sum(run.step for run in runs)
         few = n_seen < self.n_first and (n_seen < _N_AT_LEAST or n_steps < last)
         early = few and view.n_new > 0
-        first = telling_step(runs, last)
+        first = believed_from(view, runs)
         if early and (onward := default_goes_on(view, runs)):
             return onward
         picture, action = None, None
@@ -120,7 +120,7 @@ class FreezeThaw:
     def _halving(self, view: StudyView, first_step: int) -> Asha:
         """While early losses are not believed, more runs get a second chance; not where several
         train at once: there a half would go on before the better ones have come."""
-        unsure = first_step > 1 and _n_workers(view) <= 1
+        unsure = first_step > 1 and n_workers(view) <= 1
         eta = min(self.eta, _ETA_UNSURE) if unsure else self.eta
         last, nothing = float(view.study.max_steps or 1), np.zeros(1)
         least = round(least_slice(pause_steps(view), nothing, last)[0])
@@ -137,10 +137,6 @@ class FreezeThaw:
         if not self.staged:
             point = point or _first_point(view, self.sampler, rng)
         return replace(action, params=point) if point else action
-
-
-def _n_workers(view: StudyView) -> int:
-    return view.n_free + sum(run.active for run in view.runs.values())
 
 
 def _after(view: StudyView, action: Action) -> StudyView:

@@ -17,6 +17,7 @@ from luthier.models.encoding import Encoding
 from luthier.models.priors import Belief
 from luthier.models.readings import log_grid
 from luthier.models.reliability import broke, reliability
+from luthier.policies.first_step import SECOND
 from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.odds import AGAINST, Odds, may_test
 from luthier.policies.pausing import next_places, pause_steps
@@ -102,17 +103,24 @@ class Picture:
                 return self._slice(int(paused[choice]), "most-promising")
             point = self._point(units, np.array([choice - len(paused)]))
             if point is not None:
-                reason = "prior-doubted" if self._doubts() else "new-point"
+                reason = "early-deceives" if self._deceived else "new-point"
+                reason = "prior-doubted" if self._doubts() else reason
                 to_step = float(self._ends(self._next_places(np.zeros(1)))[0])
                 return Start(params=point, to_step=to_step, reason=reason)
         return None
 
     def one_that_looks_poor(self, rng: np.random.Generator) -> Action | None:
-        """Half a training for it, once nothing better has come for long."""
+        """Half a training for it, once nothing better has come for long; no more of them once one
+        has overtaken the others, and early losses are not believed."""
         best = self.runs[int(np.argmin(self.model.lowest))]
-        if self.view.n_new <= 0 or not may_look_again(self.view, best):
+        if self.view.n_new <= 0 or self._deceived or not may_look_again(self.view, best):
             return None
         return second_look(self.view, self.runs, self.model.lowest, self._may_go_on(), rng)
+
+    @property
+    def _deceived(self) -> bool:
+        """Whether a second look has shown it."""
+        return self.first_step > SECOND
 
     def longest_sitter(self) -> Action | None:
         """Of the runs that sit at chance the one that has trained longest: it may take off late.

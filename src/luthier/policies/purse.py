@@ -77,8 +77,13 @@ def steps_in_time(view: StudyView) -> float | None:
     return _SAFE * max(0.0, time_s - view.elapsed_s) / _step_s(view)
 
 
+def n_workers(view: StudyView) -> int:
+    """Places, free ones and those where a run trains."""
+    return view.n_free + sum(run.active for run in view.runs.values())
+
+
 def _n_places(view: StudyView, n: int) -> int:
-    return max(1, min(n, view.n_free + sum(run.active for run in view.runs.values())))
+    return max(1, min(n, n_workers(view)))
 
 
 def _step_s(view: StudyView) -> float:

@@ -170,6 +170,7 @@ export default {
   "reason.default-first": "the stated default leads: it goes on first",
   "reason.may-take-off": "sits still, may take off late",
   "reason.prior-doubted": "new point; a prior is doubted",
+  "reason.early-deceives": "new point; early losses deceive here",
   "reason.outside-best": "outside the best of its rung",
   "reason.below-median": "below the median",
   "reason.slice-end": "waits to go on",

@@ -170,6 +170,7 @@ export default {
   "reason.default-first": "给定的默认点领先，先训练到底",
   "reason.may-take-off": "尚未起步，也许稍后会下降",
   "reason.prior-doubted": "新的点；先验受到怀疑",
+  "reason.early-deceives": "新的点；此处早期损失不可信",
   "reason.outside-best": "未进入本级前列",
   "reason.below-median": "低于中位数",
   "reason.slice-end": "等待继续",
