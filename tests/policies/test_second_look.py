@@ -10,7 +10,9 @@ from luthier.core.domain import Float
 from luthier.core.entry import Entry
 from luthier.core.space import make_space
 from luthier.core.study import Budget, Run, RunState, Study, StudyView, Trial
+from luthier.policies.freeze_thaw import FreezeThaw
 from luthier.policies.second_look import LOOKS_POOR, may_look_again, second_look
+from luthier.samplers.random import Random
 
 LAST = 20
 STUDY = Study("s", make_space({"x": Float(0.0, 1.0)}), "loss", max_steps=LAST)
@@ -79,6 +81,13 @@ def test_early_ones_are_paid_by_a_large_budget_and_each_waits_for_two_trainings(
         view = view_of({0: 20} | dict.fromkeys(range(1, 21), 2), look("7.0"), *later)
         view = replace(view, study=replace(STUDY, budget=Budget(n_steps=n_trainings * LAST)))
         assert may_look_again(view, view.runs["0.0"]) == may
+
+
+def test_several_free_places_do_not_all_get_one() -> None:
+    view = view_of({0: 20} | dict.fromkeys(range(1, 91), 2))
+    view = replace(view, n_free=8, n_new=8, study=replace(STUDY, budget=Budget(n_steps=20 * LAST)))
+    asked = FreezeThaw(Random()).decide(view)
+    assert [action.reason for action in asked].count(LOOKS_POOR) == 1
 
 
 def test_none_when_nothing_could_be_made_of_it() -> None:

@@ -32,6 +32,7 @@ _LEAST = 1e-3  # deviation of a prediction
 _LOWEST, _HIGHEST = 0.5, 4.0  # widening
 Z80 = 1.2816  # standard deviations to either side that hold 80 % of a normal distribution
 
+_SECOND_RUNG = 3  # a first step up to here has a rung near enough
 _USUAL_WIDENING, _N_USUAL = 1.25, 20  # believed before, and how many scores that is worth
 _FURTHER = 1.2  # what is to come lies further off than what was hidden: runs that were left
 _POWER = 0.27  # how it grows with the points of the grid that lie between
@@ -105,13 +106,15 @@ class CurveModel:
         idle = np.zeros(len(runs), dtype=bool)
         idle[readings.run[sitting]] = True
         u = np.log(grid) / np.log(max(grid[-1], 2))
-        kernel, widening = _fitted(readings, x, u, encoding, kind)
+        believed = int(np.searchsorted(grid, first_step)) if first_step > _SECOND_RUNG else 0
+        rungs = np.unique(np.append(_rungs(grid), believed))
+        kernel, widening = _fitted(readings, rungs, x, u, encoding, kind)
         warp, lowest = _warp(readings, len(runs), kind)
         kept = _thinned(readings, lowest)
         process = Process.condition(
             kernel, x, u, readings.run[kept], readings.step[kept], warp(readings.loss[kept])
         )
-        ahead = [(i, k) for i, run in enumerate(runs) if run.active
+        ahead = [(i, max(k, believed)) for i, run in enumerate(runs) if run.active
                  for k in [_next_step(run, readings, i)] if k < len(grid)]  # fmt: skip
         pending = np.array(ahead, dtype=np.int64).reshape(-1, 2)
         process = process.expecting(pending[:, 0], pending[:, 1])
@@ -134,7 +137,7 @@ def _warp(readings: Readings, n_runs: int, kind: str) -> tuple[Warp, Array]:
 
 
 def _fitted(
-    readings: Readings, x: Array, u: Array, encoding: Encoding, kind: str
+    readings: Readings, rungs: Index, x: Array, u: Array, encoding: Encoding, kind: str
 ) -> tuple[Kernel, float]:
     """The kernel for what was seen up to the last milestone, and by how much it is too sure.
 
@@ -143,7 +146,6 @@ def _fitted(
     """
     n_runs = int(readings.run.max()) + 1
     n_first = int(_GROWTH ** np.floor(np.log(max(n_runs, 1)) / np.log(_GROWTH) + 1e-9))
-    rungs = _rungs(readings.grid)
     part = np.flatnonzero((readings.run < max(n_first, 4)) & np.isin(readings.step, rungs))
     part = _longest(readings, part)
     loss, run, step = readings.loss[part], readings.run[part], readings.step[part]

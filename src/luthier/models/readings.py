@@ -92,7 +92,8 @@ def _read(run: Run, grid: Index, first_step: int, gaps: bool) -> tuple[Index, Ar
     known, place = known[place >= 0], place[place >= 0]
     values = curve.values[place]
     finite = np.isfinite(values)
-    return known, np.where(finite, values, np.inf), np.where(finite, low[place], np.inf)
+    lowest = np.minimum(low[place], values)  # read there, it may have been told before
+    return known, np.where(finite, values, np.inf), np.where(finite, lowest, np.inf)
 
 
 def has_gaps(runs: Sequence[Run]) -> bool:

@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from luthier.contracts import Sampler
 from luthier.core.action import Action, Continue, Start, Stop
 from luthier.core.domain import Value
+from luthier.core.entry import Entry
 from luthier.core.errors import PolicyError
 from luthier.core.space import Space
 from luthier.core.study import Run, RunState, StudyView, Trial
 from luthier.knowledge.stages import turns_of
 from luthier.models.priors import Belief
 from luthier.policies.asha import Asha
-from luthier.policies.believed import believed_from
+from luthier.policies.believed import believed_from, overtaken_at
 from luthier.policies.default_first import default_goes_on
+from luthier.policies.first_step import telling_step
 from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.leaving import LESS, left_behind, pauses
 from luthier.policies.pausing import least_slice, pause_steps
@@ -93,14 +95,15 @@ class FreezeThaw:
         n_steps = sum(run.step for run in runs)
         few = n_seen < self.n_first and (n_seen < _N_AT_LEAST or n_steps < last)
         early = few and view.n_new > 0
-        first = believed_from(view, runs)
+        overtaken = overtaken_at(view, runs)
+        first = max(telling_step(runs, last), overtaken)
         if early and (onward := default_goes_on(view, runs)):
             return onward
         picture, action = None, None
         if not early:
             kind = "log" if rng.random() < 0.5 else "rank"
             groups = turns_of(view) if self.staged else []
-            picture = Picture.of(view, self.sampler, runs, kind, first, groups)
+            picture = Picture.of(view, self.sampler, runs, kind, first, groups, overtaken > 1)
         if picture is None or early or rng.random() < self.halving:
             action = self._by_halving(view, picture, rng, first)
         some_sit = picture is not None and picture.model.idle.any()
@@ -141,7 +144,7 @@ class FreezeThaw:
 
 def _after(view: StudyView, action: Action) -> StudyView:
     """The picture as it will be when the action has been recorded."""
-    runs, trials = dict(view.runs), dict(view.trials)
+    runs, trials, diary = dict(view.runs), dict(view.trials), view.diary
     n_new = view.n_new
     if isinstance(action, Start):
         number = len(trials)
@@ -151,7 +154,10 @@ def _after(view: StudyView, action: Action) -> StudyView:
     elif isinstance(action, Continue):
         run = runs[action.run_id]
         runs[run.id] = replace(run, to_step=action.to_step, state=RunState.PENDING)
-    return replace(view, runs=runs, trials=trials, n_free=view.n_free - 1, n_new=n_new)
+        number = diary[-1].number + 1 if diary else 0
+        diary = (*diary, Entry(number, action, view.elapsed_s, run.id, step=run.step))
+    n_free = view.n_free - 1
+    return replace(view, runs=runs, trials=trials, n_free=n_free, n_new=n_new, diary=diary)
 
 
 def _first_point(

@@ -17,7 +17,6 @@ from luthier.models.encoding import Encoding
 from luthier.models.priors import Belief
 from luthier.models.readings import log_grid
 from luthier.models.reliability import broke, reliability
-from luthier.policies.first_step import SECOND
 from luthier.policies.hunches import belief_of, lowest_so_far
 from luthier.policies.odds import AGAINST, Odds, may_test
 from luthier.policies.pausing import next_places, pause_steps
@@ -50,6 +49,7 @@ class Picture:
     first_step: int = 1  # from which on losses are believed
     pause: float = 0.0  # its cost, in steps
     groups: Sequence[tuple[str, ...]] = ()  # new points differ from the best in one of them only
+    deceived: bool = False  # a second look has shown that losses before `first_step` deceive
 
     @classmethod
     def of(
@@ -60,6 +60,7 @@ class Picture:
         kind: str,
         first_step: int = 1,
         groups: Sequence[tuple[str, ...]] = (),
+        deceived: bool = False,
     ) -> "Picture | None":
         """Through a model of one kind of warp; None while no loss is a number."""
         encoding = encoding_of(view.study.space, sampler)
@@ -73,10 +74,12 @@ class Picture:
             return None
         unknown = np.isnan(lowest_so_far(runs))
         lowest = np.where(unknown, np.nan, model.lowest)
-        belief = belief_of(view.study.space, units, lowest)
+        broken = broke(runs)
+        unread = deceived & np.isinf(lowest) & ~(broken | model.idle)
+        belief = belief_of(view.study.space, units[~unread], lowest[~unread])
         return cls(
-            view, runs, encoding, units, x, model, belief, broke(runs), first_step,
-            pause_steps(view), groups,
+            view, runs, encoding, units, x, model, belief, broken, first_step, pause_steps(view),
+            groups, deceived,
         )  # fmt: skip
 
     def best_new(self, rng: np.random.Generator) -> dict[str, Value] | None:
@@ -103,7 +106,7 @@ class Picture:
                 return self._slice(int(paused[choice]), "most-promising")
             point = self._point(units, np.array([choice - len(paused)]))
             if point is not None:
-                reason = "early-deceives" if self._deceived else "new-point"
+                reason = "early-deceives" if self.deceived else "new-point"
                 reason = "prior-doubted" if self._doubts() else reason
                 to_step = float(self._ends(self._next_places(np.zeros(1)))[0])
                 return Start(params=point, to_step=to_step, reason=reason)
@@ -113,14 +116,9 @@ class Picture:
         """Half a training for it, once nothing better has come for long; no more of them once one
         has overtaken the others, and early losses are not believed."""
         best = self.runs[int(np.argmin(self.model.lowest))]
-        if self.view.n_new <= 0 or self._deceived or not may_look_again(self.view, best):
+        if self.view.n_new <= 0 or self.deceived or not may_look_again(self.view, best):
             return None
         return second_look(self.view, self.runs, self.model.lowest, self._may_go_on(), rng)
-
-    @property
-    def _deceived(self) -> bool:
-        """Whether a second look has shown it."""
-        return self.first_step > SECOND
 
     def longest_sitter(self) -> Action | None:
         """Of the runs that sit at chance the one that has trained longest: it may take off late.
@@ -156,6 +154,9 @@ class Picture:
         though they begin with less: most do not come to that level."""
         early = np.append(self.model.early, self.model.take_off >= 0)[own]
         places = self._next_places(at)
+        if self.deceived:  # nothing is told before the first step that is believed
+            grid = self.model.readings.grid
+            places = np.maximum(places, np.searchsorted(grid, self.first_step))
         return np.where(early, np.maximum(places, self.model.take_off), places)
 
     def _next_places(self, at: Array) -> NDArray[np.int64]:

@@ -32,6 +32,12 @@ def steps_of(view: StudyView, actions: Sequence[Action]) -> float:
     return n_steps
 
 
+def is_of(view: StudyView, entry: Entry, run: Run) -> bool:
+    """Whether a line of the diary is of the run, or of another attempt at its trial."""
+    other = view.runs.get(entry.run_id)
+    return other is not None and other.trial == run.trial
+
+
 def asked_steps(entry: Entry) -> float:
     """Steps that a line of the diary asked for."""
     return max(0.0, getattr(entry.action, "to_step", 0.0) - (entry.step or 0.0))
@@ -40,7 +46,7 @@ def asked_steps(entry: Entry) -> float:
 def steps_in_vain(view: StudyView, reason: str, best: Run) -> float:
     """Steps asked for with a reason; none if the best run owes one of its slices to it."""
     entries = [entry for entry in view.diary if entry.action.reason == reason]
-    paid = any(entry.run_id == best.id for entry in entries)
+    paid = any(is_of(view, entry, best) for entry in entries)
     return 0.0 if paid else sum(map(asked_steps, entries))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from luthier.core.action import Continue
 from luthier.core.study import Run, StudyView
-from luthier.policies.purse import asked_steps, left_for, n_workers, steps_in_vain, whole_for
+from luthier.policies.purse import asked_steps, is_of, left_for, n_workers, steps_in_vain, whole_for
 
 LOOKS_POOR = "looks-poor"  # the reason of such a slice
 _STALLED = 2.0  # trainings that have brought nothing better, since the look before
@@ -48,9 +48,7 @@ def second_look(
 ) -> Continue | None:
     """Half a training for any of the paused runs in the worse half by their lowest losses."""
     far = looks_until(view)
-    if not len(paused):
-        return None
-    middle = np.median(lowest[paused])
+    middle = np.median(lowest[paused]) if len(paused) else 0.0
     poor = [runs[i] for i in paused if lowest[i] >= middle and runs[i].step < far]
     if not poor:
         return None
@@ -63,7 +61,7 @@ def _in_vain(view: StudyView, best: Run, n_steps: float) -> bool:
     look before."""
     at = _came_at(view, best)
     for entry in reversed(view.diary):
-        found = entry.run_id == best.id and (entry.step or 0.0) < at
+        found = is_of(view, entry, best) and (entry.step or 0.0) < at
         if n_steps <= 0.0 or found or entry.action.reason == LOOKS_POOR:
             break
         n_steps -= asked_steps(entry)
