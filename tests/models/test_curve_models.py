@@ -11,7 +11,7 @@ from luthier.core.curve import Curve
 from luthier.core.domain import Choice, Float, Int
 from luthier.core.space import make_space
 from luthier.core.study import Checkpoint, Run, RunState
-from luthier.models import fitting
+from luthier.models import curves, fitting
 from luthier.models.curves import CurveModel
 from luthier.models.encoding import Encoding
 from luthier.models.fitting import fit
@@ -324,6 +324,35 @@ def test_a_model_is_sure_of_what_it_has_seen() -> None:
         _, far = model.predict(x[3:4], np.array([-1]), np.array([last]))
         assert far[0] > spread[0], "an own curve tells more than neighbours do"
         assert CurveModel.of([run(0, [np.nan])], x[:1], encoding, log_grid(9), kind) is None
+
+
+def test_a_kernel_is_fitted_to_the_first_losses_that_are_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[np.ndarray] = []
+
+    def heard(x: np.ndarray, u: np.ndarray, of_run: np.ndarray, *rest: object) -> Kernel:
+        seen.append(of_run)
+        return fit(x, u, of_run, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(curves, "fit", heard)
+    losses = [[3.0 + i + 1.0 / t for t in range(1, 41 if i == 0 else 21)] for i in range(8)]
+    runs, x = [run(i, of_one) for i, of_one in enumerate(losses)], np.linspace(0, 1, 8)[:, None]
+    space = Encoding(make_space({"lr": Float(0, 1)}))
+    CurveModel.of(runs, x, space, log_grid(40), "rank", first_step=18)
+    assert len(np.unique(seen[0])) > 1, "18 is no power of 3, and one run went further"
+
+
+@pytest.mark.parametrize("first_step", [1, 18])
+def test_the_next_loss_that_is_believed_is_expected_of_a_run_under_way(first_step: int) -> None:
+    runs = [run(i, [3.0 + i + 1.0 / t for t in range(1, 41)]) for i in range(4)]
+    runs.append(run(4, [3.0, 2.0], RunState.RUNNING))
+    grid, x = log_grid(40), np.linspace(0, 1, 5)[:, None]
+    model = CurveModel.of(runs, x, Encoding(make_space({"lr": Float(0, 1)})), grid, "rank",
+                          first_step)  # fmt: skip
+    assert model is not None
+    assert model.process.run[-1] == 4
+    assert grid[model.process.step[-1]] == max(first_step, 3)
 
 
 def test_a_prior_draws_and_is_doubted() -> None:

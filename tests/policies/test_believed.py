@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from luthier.core.action import Author, Continue, Start
 from luthier.core.curve import Curve
@@ -11,6 +12,7 @@ from luthier.core.domain import Float
 from luthier.core.entry import Entry
 from luthier.core.space import make_space
 from luthier.core.study import Run, RunState, Study, StudyView, Trial
+from luthier.models.process import Process
 from luthier.models.readings import Readings, log_grid
 from luthier.policies.believed import believed_from
 from luthier.policies.first_step import SECOND
@@ -78,15 +80,19 @@ def test_a_mediocre_run_that_overtakes_another_does_not_count_beside_a_better_on
     assert from_step(view_of([GOOD, best, jump(10, 0.2)], looked=[2])) == 10
 
 
-def test_who_comes_later_does_not_change_what_was_seen() -> None:
+def test_what_comes_later_does_not_change_what_was_seen() -> None:
     curves = [GOOD, jump(10, 0.9)]
-    assert from_step(view_of(curves, looked=[1])) == 10
-    assert from_step(view_of([*curves, GOOD - 0.5], looked=[1])) == 10
-    view = view_of(curves, looked=[1])
-    further = replace(view.runs["1.0"], curve=Curve(np.arange(1.0, 41), np.full(40, 3.0)), step=40)
+    assert from_step(view_of([*curves, GOOD - 0.5], looked=[1])) == 10, "a better run"
+
+
+def test_one_that_was_looked_at_is_no_rival() -> None:
+    poor = jump(18, 0.9, LAST), jump(7, 0.8)
     onward = Continue(run_id="0.0", to_step=LAST, reason="goes-on", author=Author.GUARD)
-    view = with_run(view, replace(further, curve=Curve(np.arange(1.0, 41), jump(10, 0.9, 40))))
-    assert from_step(replace(view, diary=(*view.diary, Entry(300, onward, 0.0, "0.0")))) == 10
+    for curves, step in ((poor, SECOND), ((*poor, GOOD), 7)):
+        view = view_of(curves, looked=[0, 1])
+        begun, looks = view.diary[: len(curves)], view.diary[len(curves) :]
+        diary = (*begun, *looks[2:], looks[0], Entry(300, onward, 0.0, "0.0", step=FAR), looks[1])
+        assert from_step(replace(view, diary=diary)) == step
 
 
 def test_nothing_is_said_while_one_that_was_sent_before_is_on_its_way() -> None:
@@ -109,6 +115,28 @@ def test_runs_that_say_nothing_do_not_speak_against_a_prior() -> None:
         picture = Picture.of(view, Random(), runs, "rank", first_step, deceived=deceived)
         assert picture is not None
         assert (space.domains["x"].prior != picture.belief.space.domains["x"].prior) == doubted
+
+
+def test_nothing_is_predicted_for_steps_that_are_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    view = view_of([GOOD, jump(18, 0.9), *[GOOD[:2] + n for n in range(4)]], looked=[1])
+    asked: list[int] = []
+    predict = Process.predict
+
+    def heard(self: Process, x: np.ndarray, own: np.ndarray, step: np.ndarray) -> object:
+        asked.append(int(step.min()))
+        return predict(self, x, own, step)
+
+    runs = list(view.runs.values())
+    for deceived, first_asked in ((False, 0), (True, int(np.searchsorted(log_grid(LAST), 18)))):
+        picture = Picture.of(view, Random(), runs, "rank", 18, deceived=deceived)
+        assert picture is not None
+        asked.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(Process, "predict", heard)
+            picture.best_of_all(np.random.default_rng(0))
+        assert min(asked) == first_asked
 
 
 def test_noise_that_is_soon_over_does_not_hide_it() -> None:

@@ -4,14 +4,14 @@ The first step may say nothing (`first_step.py`), and a run that looked poor may
 those that looked good (`second_look.py`): then whatever came before that step deceives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.entry import Entry
 from luthier.core.study import Run, StudyView
-from luthier.models.readings import log_grid
+from luthier.models.readings import Readings, log_grid
 from luthier.policies.first_step import telling_step
 from luthier.policies.second_look import LOOKS_POOR, looks_until
 
@@ -21,39 +21,52 @@ Index = NDArray[np.int64]
 
 def believed_from(view: StudyView, runs: Sequence[Run]) -> int:
     """The step; `runs`: the newest of each trial."""
-    return max(telling_step(runs, view.study.max_steps or 1), overtaken_at(view, runs))
+    return max(telling_step(runs, view.study.max_steps or 1), overtaken_at(view))
 
 
-def overtaken_at(view: StudyView, runs: Sequence[Run]) -> int:
-    """The step of the grid at which a run that got a second look took the lead, of all that had not
-    been looked at so and as far as they had been sent by then; the earliest where several did, 1
-    where none did. It says nothing before one of the others came as far as it."""
-    looks = [entry for entry in view.diary if entry.action.reason == LOOKS_POOR]
-    if not looks:
+def overtaken_at(view: StudyView) -> int:
+    """The step of the grid at which a trial that got a second look took the lead, of all that had
+    not been looked at so and as far as they had been sent by then; the earliest where several did,
+    1 where none did. Nothing is said before one of the others came as far as it."""
+    looked = {_trial(view, e) for e in view.diary if e.action.reason == LOOKS_POOR} - {None}
+    if not looked:
         return 1
-    place_of = {run.trial: place for place, run in enumerate(runs)}
-    looked = {trial for look in looks if (trial := _trial(view, look)) in place_of}
-    rivals = np.array([run.trial not in looked for run in runs], dtype=bool)
+    place_of = {trial: place for place, trial in enumerate(view.trials)}
+    rivals = np.array([trial not in looked for trial in place_of], dtype=bool)
     far = looks_until(view)
     grid = log_grid(view.study.max_steps or 1)
-    grid = grid[grid <= far]
-    lows = np.array([_lows(run, grid) for run in runs]).reshape(len(runs), len(grid))
-    at = np.array([run.step for run in runs])
-    waits = np.array([run.active for run in runs])
-    sent, found = np.zeros(len(runs)), []
+    at, waits, lows = _seen(view, place_of, grid)
+    grid, lows = grid[grid <= far], lows[:, grid <= far]
+    sent, found = np.zeros(len(place_of)), []
     for entry in view.diary:
-        place = place_of.get(_trial(view, entry))
-        if place is None:
+        trial = _trial(view, entry)
+        if trial is None:
             continue
+        place = place_of[trial]
         if entry.action.reason != LOOKS_POOR:
             sent[place] = max(sent[place], getattr(entry.action, "to_step", 0.0))
             continue
-        run = _attempt(view, entry, runs[place], far)
         there = rivals & (sent >= far) & (at >= far)
         on_the_way = rivals & waits & (at < np.minimum(sent, far))
-        if run is not None and there.any() and not on_the_way.any():
-            found += _lead(_lows(run, grid), lows[rivals], sent[rivals], grid)
+        if at[place] >= far and there.any() and not on_the_way.any():
+            found += _lead(lows[place], lows[rivals], sent[rivals], grid)
     return min(found, default=1)
+
+
+def _seen(
+    view: StudyView, place_of: Mapping[int, int], grid: Index
+) -> tuple[Array, NDArray[np.bool_], Array]:
+    """Of each trial, all attempts taken together: its last step, whether it trains, (trials, steps)
+    its lowest loss so far."""
+    runs = list(view.runs.values())
+    places = np.array([place_of[run.trial] for run in runs])
+    at, waits = np.zeros(len(place_of)), np.zeros(len(place_of), dtype=bool)
+    np.maximum.at(at, places, [run.step for run in runs])
+    waits[places[[run.active for run in runs]]] = True
+    readings = Readings.of(runs, grid)
+    lows = np.full((len(place_of), len(grid)), np.inf)
+    np.minimum.at(lows, (places[readings.run], readings.step), readings.low)
+    return at, waits, np.minimum.accumulate(lows, axis=1)
 
 
 def _lead(own: Array, lows: Array, sent: Array, grid: Index) -> list[int]:
@@ -66,20 +79,6 @@ def _lead(own: Array, lows: Array, sent: Array, grid: Index) -> list[int]:
     return [int(grid[place])] if 0 < place < len(grid) else []
 
 
-def _trial(view: StudyView, entry: Entry) -> int:
+def _trial(view: StudyView, entry: Entry) -> int | None:
     run = view.runs.get(entry.run_id)
-    return run.trial if run is not None else -1
-
-
-def _attempt(view: StudyView, look: Entry, newest: Run, far: float) -> Run | None:
-    """The run that was looked at, or the one that took over from it; None where neither came so
-    far."""
-    both = (view.runs[look.run_id], newest)
-    return next((run for run in both if run.step >= far), None)
-
-
-def _lows(run: Run, grid: Index) -> Array:
-    """(steps,) lowest loss so far; +inf where there is none."""
-    curve = run.curve.until(grid[-1])
-    low = np.minimum.accumulate(np.where(np.isfinite(curve.values), curve.values, np.inf))
-    return np.append(np.inf, low)[np.searchsorted(curve.steps, grid, side="right")]
+    return None if run is None else run.trial

@@ -95,7 +95,7 @@ class FreezeThaw:
         n_steps = sum(run.step for run in runs)
         few = n_seen < self.n_first and (n_seen < _N_AT_LEAST or n_steps < last)
         early = few and view.n_new > 0
-        overtaken = overtaken_at(view, runs)
+        overtaken = overtaken_at(view)
         first = max(telling_step(runs, last), overtaken)
         if early and (onward := default_goes_on(view, runs)):
             return onward
