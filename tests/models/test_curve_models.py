@@ -395,6 +395,17 @@ def test_broken_runs_warn_of_their_surroundings() -> None:
     assert (reliability(kernel, x, np.zeros(20, bool), x) == 1).all()
 
 
+def test_how_near_neighbours_must_be_is_told_by_what_became_of_the_runs() -> None:
+    x = np.linspace(0, 1, 33)[:, None]
+    wide = Kernel(prior(np.array([0.6]), 0)[0], np.zeros(1), np.zeros(1), np.array([0]))
+    here = np.array([[0.2], [0.7], [0.95]])
+    striped = reliability(wide, x, (x[:, 0] > 0.6) & (x[:, 0] < 0.8), here)
+    assert striped[1] < 0.15
+    assert striped[[0, 2]].min() > 0.9
+    anywhere = np.random.default_rng(0).random(33) < 0.3
+    np.testing.assert_allclose(reliability(wide, x, anywhere, here), 1 - anywhere.mean(), atol=0.1)
+
+
 def test_a_constant_of_the_space_has_no_length_scale() -> None:
     space = make_space({"lr": Float(1e-5, 1e-1, log=True), "epochs": 30, "layers": Int(1, 4)})
     assert Encoding(space).length_scales().shape == (2,)

@@ -14,8 +14,10 @@ from luthier.models.kernel import Kernel
 from luthier.models.readings import has_gaps
 
 Array = NDArray[np.float64]
-_SHARPNESS = 4.0  # neighbours count by their covariance to this power
+_N_SHARPNESSES = 8  # neighbours count by their covariance, squared up to seven times,
+_N_COMPARED = 100  # as suits what became of so many runs
 _N_BELIEVED = 0.5  # neighbours that the overall share is worth
+_LEAST = 1e-3  # a chance that counts no worse: one surprise is no proof
 
 
 def broke(runs: Sequence[Run]) -> NDArray[np.bool_]:
@@ -36,8 +38,30 @@ def reliability(kernel: Kernel, seen: Array, broken: NDArray[np.bool_], x: Array
     """Chances in (0, 1] of points `x` (m, columns), from `broken` (n,) of runs at `seen`."""
     if not broken.any():
         return np.ones(len(x))
-    weights = kernel.between_points(x, seen) ** _SHARPNESS
-    believed = _N_BELIEVED * float(np.mean(~broken)) + 1e-3
-    whole: Array = weights @ (~broken).astype(np.float64)
-    chances: Array = (whole + believed) / (weights.sum(axis=1) + _N_BELIEVED + 1e-3)
+    held = (~broken).astype(np.float64)
+    weights = kernel.between_points(x, seen)
+    for _ in range(_sharpness(kernel, seen, held)):
+        weights = weights * weights
+    return _chances(weights, held)
+
+
+def _sharpness(kernel: Kernel, seen: Array, held: Array) -> int:
+    """How often weights are squared, so that what became of each run is foretold best by the
+    others."""
+    scattered = (np.arange(len(seen)) * 2654435761) % 2**32  # a fixed shuffle
+    some = np.argsort(scattered)[:_N_COMPARED]
+    weights, held = kernel.between_points(seen[some], seen[some]), held[some]
+    np.fill_diagonal(weights, 0.0)
+    scores = []
+    for _ in range(_N_SHARPNESSES):
+        chances = _chances(weights, held)
+        foretold = np.where(held > 0, chances, 1.0 - chances)
+        scores.append(np.log(np.maximum(foretold, _LEAST)).sum())
+        weights = weights * weights
+    return int(np.argmax(scores))
+
+
+def _chances(weights: Array, held: Array) -> Array:
+    believed = _N_BELIEVED * float(held.mean()) + 1e-3
+    chances: Array = (weights @ held + believed) / (weights.sum(axis=1) + _N_BELIEVED + 1e-3)
     return chances
